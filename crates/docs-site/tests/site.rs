@@ -12,8 +12,8 @@ use flate2::read::GzDecoder;
 
 /// Where links to files that are not pages lead.
 const REPOSITORY: &str = env!("CARGO_PKG_REPOSITORY");
-/// Paths of the service outside `/docs` that pages may link to.
-const OF_THE_SERVICE: [&str; 2] = ["/graphiql", "/schema.graphql"];
+/// The path of the service outside `/docs` that pages may link to. The service always has it.
+const SCHEMA: &str = "/schema.graphql";
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -75,7 +75,7 @@ fn leads_outside(target: &str) -> bool {
             path.is_some_and(|path| root().join(path).exists())
         }
         None => {
-            OF_THE_SERVICE.contains(&target)
+            target == SCHEMA
                 || target.starts_with("https://")
                 || target.starts_with("http://127.0.0.1:")
         }

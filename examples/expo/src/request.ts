@@ -1,4 +1,4 @@
-// Typed requests with the tokens of a session. Expired tokens are renewed, and requests that the service is too busy for are repeated.
+// Typed requests with the tokens of a session. Expired tokens are renewed, and requests are repeated after the statuses 429 and 503.
 
 import { RequestFailed, authorizedFetch, type Session } from '@snapnote/client';
 import type { TypedDocumentString } from './gql/graphql.ts';

@@ -8,8 +8,9 @@ const MAXIMUM_ATTEMPTS = 4;
 
 /**
  * A `fetch` for Apollo Client, urql and other GraphQL clients. It adds a valid access token to each request. If the service does not accept
- * the token (401), it gets a new one and repeats the request once. It repeats a request that the service did not execute because it is too
- * busy or because of a rate limit (429 or 503), after the time in `Retry-After`: up to 3 times, and not if the time exceeds 30 seconds.
+ * the token (401), it gets a new one and repeats the request once. It repeats a request after a rate limit (429), and if the service is
+ * unavailable (503), after the time in `Retry-After`: up to 3 times, and not if the time exceeds 30 seconds. After a 503, a mutation may
+ * have been executed, so give each create an `id`.
  *
  * @example
  * new HttpLink({ uri: url, fetch: authorizedFetch(session) }) // Apollo Client

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 
 /** Languages of texts that are not code. */
 const TEXTS = new Set(['text', 'mermaid']);
+/** The first line of an indented block of commands. */
+const COMMAND = /^ {4,}(?:\w+=\S* )*(?:cargo|cd|curl|docker|git|node|npm|npx|pip3?|python3?|snapnote) /;
 
 /**
  * A block: its page, line, language, text, the name of its file if it has one, and the marker above it.
@@ -19,6 +21,9 @@ export function blocksOf(root, page) {
   const blocks = [];
   for (let index = 0; index < lines.length; index += 1) {
     const fence = /^( *)```(\S*) *(.*)$/.exec(lines[index]);
+    if (!fence && COMMAND.test(lines[index]) && !lines[index - 1]?.trim()) {
+      blocks.push({ page, line: index + 1, language: '', text: lines[index], where: `${page}:${index + 1}`, problem: 'commands are indented; put them in a fenced block' });
+    }
     if (!fence) continue;
     const [, indent, language, info] = fence;
     const end = lines.indexOf(`${indent}\`\`\``, index + 1);

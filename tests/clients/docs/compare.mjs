@@ -1,6 +1,6 @@
 // Compares a response in the documentation with the real one.
 
-const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/gi;
+const UUID = /[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}/g;
 const TIME = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g;
 
 /** A text, in which `…` stands for any text, a UUID for any UUID, and a time in UTC for any time. */
@@ -8,7 +8,7 @@ export function matches(expected, actual) {
   const anything = expected.replaceAll(UUID, '\0u').replaceAll(TIME, '\0t').replaceAll('…', '\0*');
   const pattern = anything.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&');
   const parts = { '\0u': UUID.source, '\0t': TIME.source, '\0\\*': '[^]*' };
-  return new RegExp(`^${pattern.replaceAll(/\0(?:u|t|\\\*)/g, (part) => parts[part])}$`, 'i').test(actual);
+  return new RegExp(`^${pattern.replaceAll(/\0(?:u|t|\\\*)/g, (part) => parts[part])}$`).test(actual);
 }
 
 /**

@@ -11,7 +11,7 @@ import { Database } from './database.mjs';
 import { GraphqlRunner } from './graphql.mjs';
 import { checkSyntax, Programs } from './programs.mjs';
 import { checkSettings } from './settings.mjs';
-import { checkPackages, checkSyntax as checkCommands, isInstallation, Shell } from './shell.mjs';
+import { checkPackages, checkSyntax as checkCommands, isInstallation, Shell, writeCurl } from './shell.mjs';
 import { newUser } from './user.mjs';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
@@ -41,7 +41,8 @@ async function attempt(where, action) {
 
 /** Runs one block, and returns how. Blocks of programs are run later. */
 async function run(block, following, { user, shell, graphql, programs }) {
-  const { language, marker, text, name } = block;
+  const { language, marker, text, name, problem } = block;
+  if (problem) throw new Error(problem);
   if (marker) {
     checkMarker(root, block);
     if (marker.kind === 'tested by') return `${language}: tested by another test`;
@@ -50,7 +51,7 @@ async function run(block, following, { user, shell, graphql, programs }) {
     return undefined;
   }
   if (language === 'sh') {
-    if (isInstallation(text)) return checkPackages(root, text), 'sh: names of packages in a lock file';
+    if (isInstallation(text)) return checkPackages(root, text), 'sh: names of packages that the tests install';
     await shell().run({ ...block, text: commands(text, user) }, expectedResponse(following));
     return 'sh: run by bash';
   }
@@ -84,6 +85,7 @@ const began = performance.now();
 rmSync(join(folder, '..'), { recursive: true, force: true });
 for (const name of ['bin', 'etc']) mkdirSync(join(folder, name), { recursive: true });
 symlinkSync(program, join(folder, 'bin/snapnote'));
+writeCurl(join(folder, 'bin'));
 const service = await start(program, { SNAPNOTE_MCP: 'read', SNAPNOTE_LOG_FILTER_FILE: join(folder, 'etc/log') });
 const origin = service.url.replace('/graphql', '');
 /** Pages name a service on this machine, or an example in production. Both are the service of this run. */

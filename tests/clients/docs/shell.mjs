@@ -1,6 +1,6 @@
 // Blocks of commands. Those of one page run in one shell, in order, so that they share variables.
 import { execFileSync, spawn } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { difference } from './compare.mjs';
 import { problemOf } from './graphql.mjs';
@@ -12,14 +12,33 @@ export function checkSyntax(text) {
   execFileSync('bash', ['-n'], { input: text, stdio: ['pipe', 'ignore', 'pipe'] });
 }
 
-/** The packages that `npm install` names must be locked, in the folder of this runner's dependencies or in the client package. */
+/** The packages that `npm install` and `pip install` name must be dependencies of the tests: in a lock file, or in requirements.txt. */
 export function checkPackages(root, text) {
-  const locks = ['tests/clients', 'packages/client', 'examples/web'].map((folder) => JSON.parse(readFileSync(join(root, folder, 'package-lock.json'), 'utf8')));
-  const names = text.split('\n').flatMap((line) => line.split(' ').slice(2)).filter((word) => !word.startsWith('-'));
-  const unknown = names.find((name) => name !== '@snapnote/client' && !locks.some(({ packages }) => `node_modules/${name}` in packages));
-  if (unknown) throw new Error(`${unknown} is not a dependency of the tests`);
+  const read = (file) => readFileSync(join(root, file), 'utf8');
+  const locks = ['tests/clients', 'packages/client', 'examples/web'].map((folder) => JSON.parse(read(`${folder}/package-lock.json`)));
+  const requirements = read('tests/clients/requirements.txt').split('\n').map((line) => line.split('==')[0]);
+  const isKnown = {
+    npm: (name) => name === '@snapnote/client' || locks.some(({ packages }) => `node_modules/${name}` in packages),
+    pip: (name) => requirements.includes(name),
+  };
+  for (const line of text.trim().split('\n')) {
+    const [program, , ...words] = line.replaceAll(/['"]/g, '').split(/ +/);
+    const unknown = words.find((word) => !word.startsWith('-') && !isKnown[program](word));
+    if (unknown) throw new Error(`${unknown} is not a dependency of the tests`);
+  }
 }
-export const isInstallation = (text) => text.trim().split('\n').every((line) => line.startsWith('npm install '));
+export const isInstallation = (text) => text.trim().split('\n').every((line) => /^(npm|pip) install [^;&|]+$/.test(line));
+
+/** Commands that change the folders of the tests or take minutes, at the start of a line or after another command. */
+const NOT_HERE = /(?:^|&&|;|\|\|)[ \t]*(?:\w+=\S* )*(cargo|npm (?:install|i|ci)|pip3? install)(?:\s|$)/m;
+
+/** Writes a `curl` that fails if the status of the response is an error, as a page's own `--fail` does. It must be first in the PATH. */
+export function writeCurl(folder) {
+  const file = join(folder, 'curl');
+  const script = ['#!/bin/sh', 'PATH=${PATH#*:}', 'case " $*" in', "  *' --fail'* | *' -f'*) exec curl \"$@\" ;;", 'esac', 'exec curl --fail-with-body "$@"'];
+  writeFileSync(file, `${script.join('\n')}\n`);
+  chmodSync(file, 0o755);
+}
 
 export class Shell {
   /** @param env The variables that commands find, such as TOKEN. */
@@ -33,7 +52,8 @@ export class Shell {
 
   /** Runs the commands of a block. The last response that it prints must be `expected`, if that is given. */
   async run(block, expected) {
-    if (/^(\w+=\S* )*cargo /m.test(block.text)) throw new Error('it builds the service; put `<!-- not run: REASON -->` above it');
+    const [, command] = NOT_HERE.exec(block.text) ?? [];
+    if (command) throw new Error(`\`${command}\` does not run here; give installations a block of their own, or put \`<!-- not run: REASON -->\` above it`);
     const file = join(this.cwd, `${block.page.replaceAll('/', '-')}-${block.line}.sh`);
     writeFileSync(file, block.text);
     this.text = { stdout: '', stderr: '' };
