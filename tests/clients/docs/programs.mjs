@@ -1,5 +1,5 @@
 // Blocks in TypeScript and Python. All blocks of one page that are not files of their own are one program, in their order.
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { readdirSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import * as esbuild from 'esbuild';
 import { output } from '../service.mjs';
@@ -47,6 +47,7 @@ export class Programs {
 
   /** The errors that TypeScript reports, with the names of the files. */
   async typeErrors() {
+    if (!readdirSync(this.folder).some((name) => /\.tsx?$/.test(name))) return [];
     const paths = { '@snapnote/client': ['../../../../../packages/client/src/index.ts'], '@snapnote/client/*': ['../../../../../packages/client/src/*.ts'] };
     writeFileSync(join(this.folder, 'tsconfig.json'), JSON.stringify({ extends: '../../../matrix/tsconfig.json', compilerOptions: { paths, noUnusedLocals: false }, include: ['.'] }));
     const compiler = join(this.root, 'tests/clients/node_modules/typescript-7/bin/tsc');
