@@ -1,5 +1,5 @@
 // The graphql-ws client of docs/live.md, while tokens expire. Prints each change after a cursor as a line of JSON until standard
-// input ends. Arguments: URL, ACCESS TOKEN, AFTER, REFRESH TOKEN, SECONDS between two new tokens in band.
+// input ends. Arguments: URL, ACCESS TOKEN, AFTER, REFRESH TOKEN, SECONDS between two new tokens on the socket.
 import { createClient } from 'graphql-ws';
 import WebSocket from 'ws';
 
@@ -39,7 +39,7 @@ async function* changes(after) {
     const client = createClient({
       url, retryAttempts: 0, connectionParams: authorization,
       on: {
-        // Sends a new token in band before the old one expires, so that the subscription continues.
+        // Sends a new token over the open socket before the old one expires, so that the subscription continues.
         connected: (socket) => {
           const renew = async () => socket.send(JSON.stringify({ type: 'ping', payload: await authorization() }));
           timer = setInterval(() => renew().catch(() => socket.close()), everyMs);
