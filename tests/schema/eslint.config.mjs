@@ -64,7 +64,8 @@ const linted = {
 const rules = graphql.configs;
 
 export default [
-  { ignores: ['examples/web/src/gql/**', 'tests/clients/matrix/generated/**'] },
+  // Code generators and tests write these.
+  { ignores: ['examples/web/src/gql/**', 'tests/clients/matrix/generated/**', 'tests/clients/*/built/**'] },
   { files: [PACKAGE, WEB, ...PROGRAMS, ...RELAY], plugins: { snapnote: { processors: { documents } } }, processor: 'snapnote/documents' },
   {
     ...linted,
