@@ -48,7 +48,7 @@ interface GraphQLResponse<R> {
   errors?: { message: string; extensions?: { code?: string; retryAfterMs?: number } }[];
 }
 
-/** @throws {@link RequestFailed} if the response has errors, or there is none. */
+/** @throws {@link RequestFailed} if the response has errors, or if no response arrives. */
 export async function send<R, V>(document: TypedDocumentString<R, V>, variables: V, caller: Caller): Promise<R> {
   const body = JSON.stringify({ query: document.toString(), variables });
   const signal = AbortSignal.timeout(TIMEOUT_MS);
