@@ -197,6 +197,7 @@ pub(crate) struct SearchConnection {
     page: Arc<FoundItems>,
     has_next_page: bool,
     has_previous_page: bool,
+    is_incomplete: bool,
 }
 
 /// A page of search results.
@@ -225,6 +226,13 @@ impl SearchConnection {
             start_cursor: self.page.items.first().map(cursor),
             end_cursor: self.page.items.last().map(cursor),
         }
+    }
+
+    /// Whether items or recent changes may be missing. True if your search index does not have all items yet: a search spends about two
+    /// seconds reading items, about 2,000 documents per second, and the next search continues. Also true as long as the index has
+    /// reached the size that the server allows.
+    async fn is_incomplete(&self) -> bool {
+        self.is_incomplete
     }
 }
 
@@ -272,6 +280,7 @@ impl SearchQuery {
         Ok(SearchConnection {
             has_next_page: results.has_more,
             has_previous_page: after.is_some(),
+            is_incomplete: results.is_incomplete,
             page: Arc::new(FoundItems::load(ctx, results).await?),
         })
     }

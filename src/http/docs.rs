@@ -30,12 +30,22 @@ fn send(path: &str, headers: &HeaderMap) -> Response {
     if let Some(file) = docs_site::file(path) {
         return embedded(file).respond(headers);
     }
+    if let Some(page) = page_named(path) {
+        return Redirect::permanent(&page).into_response();
+    }
     let page = docs_site::file("404.html").map(embedded);
     // A client that has the page must get the status, too.
     let mut headers = headers.clone();
     headers.remove(header::IF_NONE_MATCH);
     let page = page.map(|page| page.respond(&headers));
     (StatusCode::NOT_FOUND, page.unwrap_or_default()).into_response()
+}
+
+/// The address of a page that is named without `.html`, or as its source is on GitHub.
+fn page_named(path: &str) -> Option<String> {
+    let name = path.strip_suffix(".md").unwrap_or(path);
+    let page = docs_site::file(&format!("{name}.html"))?;
+    Some(format!("/docs/{}", page.path))
 }
 
 fn embedded(file: &docs_site::File) -> Embedded {

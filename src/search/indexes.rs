@@ -215,10 +215,12 @@ impl SearchIndexes {
             }
             let max_bytes = self.inner.max_index_bytes;
             index.apply(conn, owner, &page.changes, max_bytes).await?;
-            if !page.changes.is_empty() || page.end.is_later_by(CURSOR_REFRESH, &index.cursor) {
+            let is_newer = !page.changes.is_empty() || index.is_behind != page.more;
+            if is_newer || page.end.is_later_by(CURSOR_REFRESH, &index.cursor) {
                 followed = Followed::Changed;
             }
             index.cursor = page.end;
+            index.is_behind = page.more;
             if !page.more || Instant::now() > until {
                 return Ok(followed);
             }

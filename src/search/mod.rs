@@ -79,6 +79,8 @@ pub(crate) struct SearchResults {
     pub(crate) hits: Vec<(Hit, SearchCursor)>,
     /// Whether there are more hits after this page.
     pub(crate) has_more: bool,
+    /// Whether items are missing, because the index does not have all items and changes yet.
+    pub(crate) is_incomplete: bool,
     /// Finds the matches in the hits' texts.
     pub(crate) highlighter: Arc<Highlighter>,
 }
@@ -131,8 +133,12 @@ fn page(
     at: Position,
     size: usize,
 ) -> SearchResults {
+    let is_incomplete = index.is_incomplete();
     let Some((query, highlighter)) = plan::plan(query, &index.vocabulary) else {
-        return SearchResults::default();
+        return SearchResults {
+            is_incomplete,
+            ..SearchResults::default()
+        };
     };
     let Position {
         after,
@@ -151,6 +157,7 @@ fn page(
     SearchResults {
         hits: hits.into_iter().map(|hit| (hit, cursor(&hit))).collect(),
         has_more,
+        is_incomplete,
         highlighter: Arc::new(highlighter),
     }
 }

@@ -37,6 +37,8 @@ pub(super) struct UserIndex {
     pub(super) vocabulary: Arc<Vocabulary>,
     /// The changes after this cursor are not in the index yet.
     pub(super) cursor: Cursor,
+    /// Whether there are changes after the cursor that there was no time to read.
+    pub(super) is_behind: bool,
     /// The items that are still to be read. `None` after all of them have been read.
     pub(super) unread: Option<Unread>,
     /// The cursor of the stored index. `None` if the index is not stored.
@@ -76,6 +78,7 @@ impl UserIndex {
             items: Index::default(),
             vocabulary: Arc::default(),
             cursor,
+            is_behind: false,
             unread: Some(Unread {
                 kind: ItemKind::ALL[0],
                 after: Uuid::nil(),
@@ -84,6 +87,11 @@ impl UserIndex {
             unsaved: 0,
             generation: None,
         }
+    }
+
+    /// Whether a search misses items or changes that were committed before it.
+    pub(super) fn is_incomplete(&self) -> bool {
+        self.unread.is_some() || self.is_behind
     }
 
     /// Whether a search may find more after reading the next batch of items.

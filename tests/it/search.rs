@@ -21,7 +21,7 @@ const SEARCH: &str = "query($query: String!, $types: [ItemType!], $courseId: ID,
     search(query: $query, types: $types, courseId: $courseId, first: $first, after: $after) {
         edges { cursor score highlights { field text ranges { start end } }
             node { ... on Course { id title: name } ... on Document { id title } ... on Task { id title } } }
-        pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }";
+        pageInfo { hasNextPage hasPreviousPage startCursor endCursor } isIncomplete } }";
 
 impl Client {
     async fn course(&self, name: &str, description: &str) -> String {

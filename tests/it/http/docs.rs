@@ -44,9 +44,15 @@ async fn pages_are_html_and_revalidated() {
             assert_eq!(again.header(name), page.header(name), "{path}: {name}");
         }
     }
-    let redirect = anonymous.get("/docs").await;
-    let seen = (redirect.status, redirect.header("location"));
-    assert_eq!(seen, (308, Some("/docs/")));
+    for (path, page) in [
+        ("/docs", "/docs/"),
+        ("/docs/auth", "/docs/auth.html"),
+        ("/docs/quick-start.md", "/docs/quick-start.html"),
+    ] {
+        let redirect = anonymous.get(path).await;
+        let seen = (redirect.status, redirect.header("location"));
+        assert_eq!(seen, (308, Some(page)), "{path}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -110,7 +116,9 @@ async fn unknown_paths_get_a_page_that_says_so() {
         "/docs/nothing.html",
         "/docs/a/b",
         "/docs/auth.html/",
-        "/docs/auth",
+        "/docs/auth/",
+        "/docs/nothing.md",
+        "/docs/.md",
         "/docs/..%2fCargo.toml",
     ] {
         // The client has the page already, and must get the status all the same.

@@ -37,6 +37,7 @@ async fn all_items_are_found_by_the_first_search() {
     assert_eq!(ada.found("\"word250\"").await, ["Document 250"]);
     let page = ada.search(json!({ "query": "zebra", "first": 100 })).await;
     assert_eq!(page["edges"].as_array().unwrap().len(), 100);
+    assert_eq!(page["isIncomplete"], false);
     assert_eq!(ada.found("savanna").await, ["Savanna"]);
 }
 
@@ -253,6 +254,10 @@ async fn a_full_index_takes_no_more_items_until_there_is_room() {
         assert_eq!(ada.found("\"number1\"").await, ["Document 1"]);
         assert_eq!(ada.found("\"number1500\"").await, [""; 0]);
     }
+    let incomplete =
+        async |query| ada.search(json!({ "query": query })).await["isIncomplete"].clone();
+    assert_eq!(incomplete("number1").await, true);
+    assert_eq!(incomplete("no such word").await, true);
     stored(&app).await;
     let size = "SELECT sum(length(data)) FROM search_indexes";
     let size = app.number(size).await;
@@ -267,6 +272,7 @@ async fn a_full_index_takes_no_more_items_until_there_is_room() {
         .await;
     assert_eq!(ada.found("quagga").await, ["Document 2"]);
     assert_eq!(ada.found("\"number1500\"").await, ["Document 1500"]);
+    assert_eq!(incomplete("number1").await, false);
 }
 
 #[tokio::test(flavor = "multi_thread")]
