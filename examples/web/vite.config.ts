@@ -8,9 +8,9 @@ export default defineConfig(({ mode }) => ({
   plugins: [react(), woff2Only(), contentSecurityPolicy(loadEnv(mode, '.')), serviceWorker()],
   // The client package has its own development dependencies, so React could be bundled twice.
   resolve: { dedupe: ['react', 'react-dom', 'graphql'] },
-  // The links in the service's emails open this port by default.
-  server: { host: '127.0.0.1', port: 3000, strictPort: true },
-  preview: { host: '127.0.0.1', port: 3000, strictPort: true },
+  // The links in the service's emails open http://localhost:3000 by default.
+  server: { port: 3000, strictPort: true },
+  preview: { port: 3000, strictPort: true },
   build: {
     target: 'es2023',
     // data: URLs would need a wider Content-Security-Policy.

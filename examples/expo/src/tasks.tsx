@@ -1,6 +1,7 @@
 // The user's open tasks.
 
 import { RequestFailed, type Session } from '@snapnote/client';
+import { randomUUID } from 'expo-crypto';
 import { useCallback, useEffect, useState } from 'react';
 import { FlatList, Pressable, Text } from 'react-native';
 import { graphql } from './gql/index.ts';
@@ -23,8 +24,8 @@ const TASKS = graphql(`
 `);
 
 const CREATE_TASK = graphql(`
-  mutation CreateTask($title: String!) {
-    result: createTask(input: { title: $title }) {
+  mutation CreateTask($id: ID!, $title: String!) {
+    result: createTask(input: { id: $id, title: $title }) {
       userErrors {
         code
       }
@@ -45,6 +46,9 @@ const COMPLETE_TASK = graphql(`
 type Change<V> = TypedDocumentString<{ result: { userErrors: { code: string }[] } | null }, V>;
 type Task = TasksQuery['tasks']['nodes'][number];
 
+/** The task that the user is writing. The same text keeps its id, so a repeated request makes no second task, even after a lost response. */
+const draftOf = (title: string) => ({ id: randomUUID(), title });
+
 interface TasksProps {
   session: Session;
   request: Request;
@@ -53,7 +57,7 @@ interface TasksProps {
 
 export function Tasks({ session, request, onSignedOut }: TasksProps) {
   const [tasks, setTasks] = useState<readonly Task[]>([]);
-  const [title, setTitle] = useState('');
+  const [draft, setDraft] = useState(() => draftOf(''));
   const [problem, setProblem] = useState<string>();
 
   const failed = useCallback(
@@ -82,12 +86,18 @@ export function Tasks({ session, request, onSignedOut }: TasksProps) {
   }
 
   async function add() {
-    if (await change(CREATE_TASK, { title })) setTitle('');
+    if (await change(CREATE_TASK, draft)) setDraft(draftOf(''));
   }
 
   return (
     <Screen title="Tasks">
-      <Field label="New task" value={title} onChangeText={setTitle} onSubmitEditing={() => void add()} error={problem} />
+      <Field
+        label="New task"
+        value={draft.title}
+        onChangeText={(title) => setDraft(draftOf(title))}
+        onSubmitEditing={() => void add()}
+        error={problem}
+      />
       <Button label="Add task" onPress={() => void add()} />
       <FlatList
         data={tasks}

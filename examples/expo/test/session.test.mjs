@@ -1,15 +1,17 @@
-// The session's code against a service, with a keychain in memory. SNAPNOTE is the service's program (default target/debug/snapnote).
+// The session's code and the requests against a service, with a keychain in memory. SNAPNOTE is the service's program (default target/debug/snapnote).
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Session } from '@snapnote/client';
-import { TypedDocumentString } from '../src/gql/graphql.ts';
+import { CreateTaskDocument, TasksDocument, TypedDocumentString } from '../src/gql/graphql.ts';
 import { requestsOf } from '../src/request.ts';
 import { SecureSessionStore } from '../src/secure-session-store.ts';
 import { graphqlUrl } from '../src/service-url.ts';
@@ -111,6 +113,38 @@ it('treats an entry that cannot be read as no session', async () => {
   const { keychain } = await signedUp();
   keychain.getItemAsync = () => Promise.reject(new Error('The key is gone.'));
   assert.equal(await sessionOf(keychain).userId(), null);
+});
+
+/** A proxy in front of the service that loses the first response: the client gets the status 503. */
+async function startLossyProxy() {
+  const bodies = [];
+  const server = createHttpServer(async (incoming, outgoing) => {
+    const body = Buffer.concat(await incoming.toArray()).toString();
+    const { authorization } = incoming.headers;
+    const response = await fetch(url, { method: 'POST', headers: { authorization, 'content-type': 'application/json' }, body });
+    const text = await response.text();
+    bodies.push(body);
+    if (bodies.length === 1) outgoing.writeHead(503, { 'retry-after': '0' }).end();
+    else outgoing.writeHead(response.status, { 'content-type': 'application/json' }).end(text);
+  });
+  await new Promise((done) => server.listen(0, '127.0.0.1', done));
+  const close = () => {
+    server.closeAllConnections();
+    server.close();
+  };
+  return { url: `http://127.0.0.1:${server.address().port}/graphql`, bodies, close };
+}
+
+it('creates one task if a response is lost and the user adds the task again', async () => {
+  const { session } = await signedUp();
+  const proxy = await startLossyProxy();
+  const [throughProxy, direct] = [requestsOf(session, proxy.url), requestsOf(session, url)];
+  const draft = { id: randomUUID(), title: 'Read chapter 1' };
+  for (const _ of [1, 2]) assert.deepEqual(await throughProxy(CreateTaskDocument, draft), { result: { userErrors: [] } });
+  proxy.close();
+  assert.equal(proxy.bodies.length, 3, 'the lost request was repeated');
+  const { tasks } = await direct(TasksDocument, {});
+  assert.deepEqual(tasks.nodes.map(({ title }) => title), ['Read chapter 1']);
 });
 
 it('reports the network', async () => {

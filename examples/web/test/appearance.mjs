@@ -87,6 +87,12 @@ test('the screens before the sign-in', async () => {
   await page.goto(new URL('/forgot-password', page.url()).href);
   await heading(page, 'Reset your password');
   await look(page, 'forgot-password');
+  await page.goto(new URL('/reset-password#token=used', page.url()).href);
+  await heading(page, 'Choose a new password');
+  await look(page, 'reset-password');
+  await page.goto(new URL('/verify-email#token=used', page.url()).href);
+  await page.getByText('Sign in to verify your email address.').waitFor();
+  await look(page, 'verify-email-signed-out');
   assertNoProblems(device);
   await device.close();
 });
@@ -171,6 +177,9 @@ test('the screens of tasks, tags, search, trash and account', async () => {
   await go(page, 'Account');
   await page.getByRole('heading', { name: 'Devices' }).waitFor();
   await look(page, 'account');
+  await page.goto(new URL('/verify-email#token=used', page.url()).href);
+  await page.getByText('This link has expired, was used').waitFor();
+  await look(page, 'verify-email');
   assertNoProblems(device);
   await device.close();
 });

@@ -6,18 +6,18 @@ import { openBrowser } from './support/browser.mjs';
 import { start } from './support/processes.mjs';
 import { tests } from './support/test.mjs';
 
-const FILES = ['accounts', 'notes', 'conflicts', 'tasks', 'tags', 'search', 'pictures', 'trash', 'live', 'offline', 'appearance', 'budgets'];
+const FILES = ['accounts', 'emails', 'notes', 'conflicts', 'tasks', 'tags', 'search', 'pictures', 'trash', 'live', 'offline', 'appearance', 'budgets'];
 const CONCURRENCY = Number(process.env.CONCURRENCY ?? 4);
 const [wanted = ''] = process.argv.slice(2);
-let world;
+let stop;
 let browser;
 
 before(async () => {
-  [world, browser] = await Promise.all([start(), openBrowser()]);
+  [stop, browser] = await Promise.all([start(), openBrowser()]);
 });
 after(async () => {
   await browser?.close();
-  await world?.stop();
+  await stop?.();
 });
 
 for (const name of FILES) {

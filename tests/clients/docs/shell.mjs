@@ -12,13 +12,17 @@ export function checkSyntax(text) {
   execFileSync('bash', ['-n'], { input: text, stdio: ['pipe', 'ignore', 'pipe'] });
 }
 
-/** The packages that `npm install` and `pip install` name must be dependencies of the tests: in a lock file, or in requirements.txt. */
+/**
+ * The packages that `npm install` and `pip install` name must be dependencies of the tests: in a lock file, or in requirements.txt. The
+ * file of the client must be the one that `npm pack` writes.
+ */
 export function checkPackages(root, text) {
   const read = (file) => readFileSync(join(root, file), 'utf8');
   const locks = ['tests/clients', 'packages/client', 'examples/web'].map((folder) => JSON.parse(read(`${folder}/package-lock.json`)));
   const requirements = read('tests/clients/requirements.txt').split('\n').map((line) => line.split('==')[0]);
+  const clients = ['@snapnote/client', `./snapnote-client-${JSON.parse(read('packages/client/package.json')).version}.tgz`];
   const isKnown = {
-    npm: (name) => name === '@snapnote/client' || locks.some(({ packages }) => `node_modules/${name}` in packages),
+    npm: (name) => clients.includes(name) || locks.some(({ packages }) => `node_modules/${name}` in packages),
     pip: (name) => requirements.includes(name),
   };
   for (const line of text.trim().split('\n')) {

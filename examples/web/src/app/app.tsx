@@ -1,5 +1,6 @@
 import { SnapNoteProvider } from '@snapnote/client/react';
 import { useCallback, useEffect, useMemo, useState } from 'react';
+import { useLocation } from 'wouter';
 import { closeSession, endSession, reopenSession, type OpenSession } from '../session/open-client.ts';
 import { SessionProvider } from '../session/session-context.tsx';
 import { SignedOut } from '../session/signed-out.tsx';
@@ -19,6 +20,9 @@ function useOpenSession() {
 
 export function App() {
   const { session, open, setSession } = useOpenSession();
+  const [path] = useLocation();
+  // The link in an email can belong to another user than the signed-in one.
+  const isResetting = path === '/forgot-password' || path === '/reset-password';
   const value = useMemo(() => {
     if (!session) return null;
     const leave = (how: (session: OpenSession) => Promise<void>) => async () => {
@@ -30,7 +34,7 @@ export function App() {
   if (session === undefined) return <div className="splash" role="status" aria-label="Opening SnapNote" />;
   return (
     <>
-      {value ? (
+      {value && !isResetting ? (
         <SessionProvider value={value}>
           <SnapNoteProvider client={value.client}>
             <SignedIn />

@@ -4,6 +4,7 @@ import { sendWith } from '../api/request.ts';
 import { graphql } from '../gql/index.ts';
 import { announce } from '../ui/announcements.ts';
 import { onSubmit, TextField } from '../ui/form.tsx';
+import { useEmailToken } from './email-token.ts';
 import { useForm } from './use-form.ts';
 
 const REQUEST = graphql(`
@@ -22,11 +23,20 @@ const REQUEST = graphql(`
 const RESET = graphql(`
   mutation ResetPassword($token: String!, $newPassword: String!) {
     resetPassword(input: { token: $token, newPassword: $newPassword }) {
+      accessToken
       userErrors {
         code
         field
         message
       }
+    }
+  }
+`);
+
+const END_SESSION = graphql(`
+  mutation EndSession {
+    signOut {
+      signedOut
     }
   }
 `);
@@ -63,40 +73,57 @@ export function ForgotPassword() {
   );
 }
 
-/** The page of that link. The token is behind the `#`, so no server sees it. */
+/**
+ * Sets the password. The service then opens a session, which is ended: another user may be signed in on this device, and password managers
+ * learn the new password at the sign-in.
+ */
+async function resetPassword(token: string, newPassword: string) {
+  const { resetPassword: result } = await sendWith(null, RESET, { token, newPassword });
+  if (result?.accessToken) await sendWith(result.accessToken, END_SESSION, {}).catch(() => {});
+  return result?.userErrors ?? [];
+}
+
+/** The page of that link. */
 export function ResetPassword() {
+  const token = useEmailToken();
   const [, navigate] = useLocation();
-  const [token] = useState(() => new URLSearchParams(location.hash.slice(1)).get('token') ?? '');
   const [newPassword, setNewPassword] = useState('');
   const { run, errors, errorOf, general, isSending } = useForm();
   const submit = async () => {
-    const action = async () => (await sendWith(null, RESET, { token, newPassword })).resetPassword?.userErrors ?? [];
-    if (!(await run(action))) return;
+    if (!(await run(() => resetPassword(token, newPassword)))) return;
     announce('Your password is changed. Sign in with the new one.');
     navigate('/', { replace: true });
   };
-  const expired = errors.some(({ code }) => code === 'INVALID_TOKEN') && 'This link has expired or was used. Request a new one.';
+  const hasExpired = errors.some(({ code }) => code === 'INVALID_TOKEN');
   return (
     <>
       <h1>Choose a new password</h1>
-      <form className="form" onSubmit={onSubmit(() => void submit())}>
-        <TextField
-          label="New password"
-          type="password"
-          autoComplete="new-password"
-          required
-          minLength={8}
-          value={newPassword}
-          onChange={setNewPassword}
-          error={errorOf('newPassword')}
-        />
-        <p className="form-problem" role="alert">
-          {expired || general}
-        </p>
-        <button type="submit" className="button button-primary button-wide" disabled={isSending}>
-          Set password
-        </button>
-      </form>
+      {token ? (
+        <form className="form" onSubmit={onSubmit(() => void submit())}>
+          <TextField
+            label="New password"
+            type="password"
+            autoComplete="new-password"
+            required
+            minLength={8}
+            hint="8 characters or more. Three random words make a good one."
+            value={newPassword}
+            onChange={setNewPassword}
+            error={errorOf('newPassword')}
+          />
+          <p className="form-problem" role="alert">
+            {hasExpired ? 'This link has expired or was used.' : general}
+          </p>
+          <button type="submit" className="button button-primary button-wide" disabled={isSending}>
+            Set password
+          </button>
+        </form>
+      ) : (
+        <p>Open the link in the email again. Without it, the password cannot be changed.</p>
+      )}
+      <p className="gate-switch">
+        <Link href="/forgot-password">Send a new link</Link>
+      </p>
     </>
   );
 }

@@ -5,7 +5,6 @@ import type { SignedOutProps } from './signed-out.tsx';
 import { useForm } from './use-form.ts';
 
 const TAKEN = 'An account has this email address already. Sign in instead.';
-const WEAK = 'This password is easy to guess. Choose another one.';
 
 export function SignUpForm({ onSignedIn }: SignedOutProps) {
   const [name, setName] = useState('');
@@ -15,11 +14,11 @@ export function SignUpForm({ onSignedIn }: SignedOutProps) {
   const submit = async () => {
     if (await run(() => signUp({ email, password, name }))) await onSignedIn();
   };
-  const has = (code: string) => errors.some((error) => error.code === code);
+  const isTaken = errors.some(({ code }) => code === 'TAKEN');
   return (
     <form className="form" onSubmit={onSubmit(() => void submit())}>
       <TextField label="Name" autoComplete="name" required value={name} onChange={setName} error={errorOf('name')} />
-      <TextField label="Email" type="email" autoComplete="email" required value={email} onChange={setEmail} error={has('TAKEN') ? TAKEN : errorOf('email')} />
+      <TextField label="Email" type="email" autoComplete="email" required value={email} onChange={setEmail} error={isTaken ? TAKEN : errorOf('email')} />
       <TextField
         label="Password"
         type="password"
@@ -29,7 +28,7 @@ export function SignUpForm({ onSignedIn }: SignedOutProps) {
         hint="8 characters or more. Three random words make a good one."
         value={password}
         onChange={setPassword}
-        error={has('WEAK_PASSWORD') ? WEAK : errorOf('password')}
+        error={errorOf('password')}
       />
       <p className="form-problem" role="alert">
         {general}

@@ -1,5 +1,5 @@
 import { useState } from 'react';
-import { Route, Switch } from 'wouter';
+import { Route, Switch, useRoute } from 'wouter';
 import { Callback } from './callback.tsx';
 import { ForgotPassword, ResetPassword } from './password-reset.tsx';
 import { ProviderButtons } from './provider-buttons.tsx';
@@ -52,9 +52,11 @@ export function SignedOut({ onSignedIn }: SignedOutProps) {
 
 function Welcome({ onSignedIn }: SignedOutProps) {
   const [isNew, setIsNew] = useState(false);
+  const [isVerifying] = useRoute('/verify-email');
   return (
     <>
       <h1>{isNew ? 'Create your account' : 'Sign in'}</h1>
+      {isVerifying && <p>Sign in to verify your email address.</p>}
       {isNew ? <SignUpForm onSignedIn={onSignedIn} /> : <SignInForm onSignedIn={onSignedIn} />}
       <ProviderButtons />
       <p className="gate-switch">

@@ -2,6 +2,8 @@ import type { UserError } from '@snapnote/client';
 import { useState } from 'react';
 import { describe } from '../api/request.ts';
 
+const WEAK = 'This password is easy to guess. Choose another one.';
+
 /** The state of a form that is sent to the service: its errors by field, and whether it is being sent. */
 export function useForm() {
   const [errors, setErrors] = useState<readonly Pick<UserError, 'field' | 'message' | 'code'>[]>([]);
@@ -22,7 +24,10 @@ export function useForm() {
       setIsSending(false);
     }
   };
-  const errorOf = (field: string) => errors.find((error) => error.field?.at(-1) === field)?.message;
+  const errorOf = (field: string) => {
+    const error = errors.find((other) => other.field?.at(-1) === field);
+    return error?.code === 'WEAK_PASSWORD' ? WEAK : error?.message;
+  };
   const general = failure ?? errors.find(({ field }) => !field)?.message;
   return { run, errorOf, errors, general, isSending };
 }

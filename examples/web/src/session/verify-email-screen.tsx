@@ -1,9 +1,10 @@
 import { useClient } from '@snapnote/client/react';
-import { useEffect, useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import { Link } from 'wouter';
 import { describe, send } from '../api/request.ts';
 import { graphql } from '../gql/index.ts';
 import { Screen } from '../ui/screen.tsx';
+import { useEmailToken } from './email-token.ts';
 
 const VERIFY = graphql(`
   mutation VerifyEmail($token: String!) {
@@ -19,23 +20,31 @@ const VERIFY = graphql(`
   }
 `);
 
+const UNUSABLE = 'This link has expired, was used, or belongs to another account.';
+
 /** The page of the link in an email that verifies or changes the address. */
 export default function VerifyEmailScreen() {
   const client = useClient();
+  const token = useEmailToken();
   const [result, setResult] = useState('Verifying…');
+  /** A token can be used once, but React runs effects twice during development. */
+  const used = useRef('');
   useEffect(() => {
-    const token = new URLSearchParams(location.hash.slice(1)).get('token') ?? '';
+    if (used.current === token) return;
+    used.current = token;
     send(client, VERIFY, { token }).then(
-      ({ verifyEmail }) => setResult(verifyEmail?.user ? `${verifyEmail.user.email} is verified.` : 'This link has expired or was used.'),
+      ({ verifyEmail }) => setResult(verifyEmail?.user ? `${verifyEmail.user.email} is verified.` : UNUSABLE),
       (error: unknown) => setResult(describe(error)),
     );
-  }, [client]);
+  }, [client, token]);
   return (
     <Screen title="Your email address">
-      <p role="status">{result}</p>
-      <p>
-        <Link href="/account">Go to your account</Link>
-      </p>
+      <div className="form">
+        <p role="status">{token ? result : 'Open the link in the email again.'}</p>
+        <Link href="/account" className="form-aside">
+          Go to your account
+        </Link>
+      </div>
     </Screen>
   );
 }

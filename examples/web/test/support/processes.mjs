@@ -1,7 +1,7 @@
 // What the tests run against: a service with an empty database, an identity provider, and the built app.
 
 import { spawn } from 'node:child_process';
-import { createReadStream, existsSync, mkdtempSync, rmSync, chmodSync } from 'node:fs';
+import { createReadStream, existsSync, mkdirSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createServer as createSocketServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -18,6 +18,9 @@ export const APP = `http://127.0.0.1:${appPort}`;
 const ISSUER = `http://127.0.0.1:${providerPort}`;
 /** The folder of the built app. Each run has its own. */
 export const builtFiles = join(root, `dist/test-${process.pid}`);
+const data = join(tmpdir(), `snapnote-web-${process.pid}`);
+/** The folder of the service's emails, which it makes with the first one. */
+export const MAILS = join(data, 'data/mails');
 const CLIENT_ID = 'snapnote-web';
 
 const issuers = `[[issuer]]
@@ -56,8 +59,7 @@ async function build() {
 async function startService() {
   const program = process.env.SNAPNOTE ?? join(repository, 'target/debug/snapnote');
   if (!existsSync(program)) throw new Error(`There is no service at ${program}. Build it with \`cargo build\`, or set SNAPNOTE.`);
-  const data = mkdtempSync(join(tmpdir(), 'snapnote-web-'));
-  chmodSync(data, 0o755);
+  mkdirSync(data);
   const env = {
     ...process.env,
     SNAPNOTE_EMBEDDED: 'true',
@@ -72,12 +74,11 @@ async function startService() {
     if (attempt > 600 || child.exitCode !== null) throw new Error('The service did not start. Set VERBOSE=1 to see its log.');
     await sleep(100);
   }
-  const stop = async () => {
+  return async () => {
     child.kill('SIGINT');
     await ended;
     rmSync(data, { recursive: true, force: true });
   };
-  return { stop, mails: join(data, 'data', 'mails') };
 }
 
 const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.woff2': 'font/woff2', '.webmanifest': 'application/manifest+json' };
@@ -95,17 +96,16 @@ async function serveApp() {
   return server;
 }
 
-/** Starts everything. Returns a function that stops it, and the folder of emails. */
+/** Starts everything. Returns a function that stops it. */
 export async function start() {
-  const [service, provider] = await Promise.all([startService(), startProvider(providerPort, CLIENT_ID), build()]);
+  const [stopService, provider] = await Promise.all([startService(), startProvider(providerPort, CLIENT_ID), build()]);
   const app = await serveApp();
-  const stop = async () => {
+  return async () => {
     app.closeAllConnections();
     app.close();
     provider.closeAllConnections();
     provider.close();
-    await service.stop();
+    await stopService();
     rmSync(builtFiles, { recursive: true, force: true });
   };
-  return { stop, mails: service.mails };
 }
