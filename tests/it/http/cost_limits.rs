@@ -155,6 +155,26 @@ async fn rejected_requests_cost_points_over_every_transport() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_operation_that_does_not_fit_takes_points_if_its_document_was_parsed() {
+    let (_app, ada) = limited("60/7d").await.with_user("ada").await;
+    let query = |number: u32| format!("{{ courses(first: 70) {{ nodes {{ name }} }} }} # {number}");
+    // The second request finds the document in the cache.
+    for (number, left) in [(1, 50), (1, 50), (2, 40), (1, 40), (3, 30)] {
+        let answer = ada.post(&query(number), json!({})).await;
+        assert_eq!((answer.status, state(&answer).0), (429, left), "{number}");
+    }
+    let mut socket = Socket::of(&ada).await;
+    for (id, number) in [("1", 4), ("2", 1), ("3", 5)] {
+        socket.subscribe(id, &query(number), Value::Null).await;
+        let error = socket.message().await["payload"][0]["extensions"].clone();
+        assert_eq!(error["code"], "RATE_LIMITED");
+    }
+    assert_eq!(state(&ten_points(&ada).await).0, 0);
+    // Nothing is parsed while no points are left, not even an invalid document.
+    assert_limited(&ada.post("{", json!({})).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_a_limit_there_are_no_headers() {
     let (_app, ada) = TestApp::start().await.with_user("ada").await;
     for query in [TEN, "{ nothing }"] {
