@@ -191,7 +191,7 @@ pub(crate) fn from_database(error: DieselError) -> Error {
             Error::unauthenticated("This user was deleted.")
         }
         Kind::Other => {
-            let constraint = information.constraint_name().unwrap_or("none");
+            let constraint = constraint(&**information).unwrap_or("none");
             Error::internal(format!("{message} (constraint: {constraint})"))
         }
     }
@@ -272,6 +272,19 @@ mod tests {
         let information: Box<dyn DatabaseErrorInformation + Send + Sync> =
             Box::new(message.to_owned());
         assert_eq!(constraint(information.as_ref()), Some("tags_user_id_fkey"));
+    }
+
+    #[test]
+    fn the_log_names_the_constraint_of_an_internal_error() {
+        let detail = |message: &str| {
+            let information = Box::new(message.to_owned());
+            let check = DatabaseErrorKind::CheckViolation;
+            from_database(DieselError::DatabaseError(check, information)).detail
+        };
+        let message =
+            "new row for relation \"tags_102013\" violates check constraint \"tags_color_102013\"";
+        assert!(detail(message).ends_with("(constraint: tags_color)"));
+        assert!(detail("out of memory").ends_with("(constraint: none)"));
     }
 
     fn code(kind: DatabaseErrorKind, message: &str) -> Code {

@@ -122,7 +122,7 @@ fn warn_of_timeout(found: &Findings, expected: Duration) {
         statement_timeout = format!("{}ms", found.statement_timeout),
         expected = ?expected,
         "the pooler is in transaction mode, so SNAPNOTE_STATEMENT_TIMEOUT must be the role's default; run \
-         `snapnote migrate up` as this role, then let the pooler reconnect"
+         `snapnote migrate up` as this role (not a superuser), then let the pooler reconnect"
     );
 }
 

@@ -51,6 +51,8 @@ pub struct Admitted {
     pub operation: Operation,
     /// The cost in points.
     pub cost: u64,
+    /// Whether the document was parsed and validated for this request.
+    pub was_parsed: bool,
     /// The cost that every response reports; `None` if the caller did not ask for it.
     pub reported_cost: Option<Cost>,
     pub(super) admitted: graphql_gate::Admitted<Prepared>,
@@ -122,6 +124,7 @@ impl Api {
                 Ok(Admitted {
                     operation: admitted.operation,
                     cost: admitted.cost,
+                    was_parsed: admitted.was_parsed,
                     reported_cost: reported(admitted.cost),
                     admitted,
                 })

@@ -1,10 +1,11 @@
 //! Limits the cost points of the operations of one user, or of the anonymous clients of one network, over time.
 //!
 //! A bucket of points refills at a constant rate. An operation takes its cost before it runs, and at least one point. If the bucket has
-//! fewer, the operation fails with RATE_LIMITED and takes nothing. Events of subscriptions take no points.
+//! fewer, the operation fails with RATE_LIMITED and does not take its cost. Events of subscriptions take no points.
 //!
-//! A request that the gate rejects takes points as well, for the work of parsing and validating it ([`price_of_rejection`]). Its price is
-//! known only afterwards. It takes at most the points that are left. While not a single one is left, requests of the holder are not parsed.
+//! A request that the gate rejects takes points as well, for the work of parsing and validating it ([`price_of_rejection`]), and so does an
+//! operation that fails with RATE_LIMITED if its document was parsed. That is known only afterwards. Such a request takes at most the points
+//! that are left. While not a single one is left, requests of the holder are not parsed.
 //!
 //! Each process has its own buckets, in memory, so that taking points takes less than a microsecond. Their number is bounded. A bucket
 //! that is forgotten counts as full. Rarely used ones are forgotten first, so clients that change their address cannot empty the memory
@@ -25,14 +26,19 @@ use std::{
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use quick_cache::sync::Cache;
 
-use crate::{auth::Limit, db::share::Holder, error::Error, graphql::Call};
+use crate::{
+    auth::Limit,
+    db::share::Holder,
+    error::Error,
+    graphql::{Admitted, Call},
+};
 
 /// The limits of the policies that apply to a request.
 pub(super) const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 /// What is left of these limits.
 pub(super) const STATE: HeaderName = HeaderName::from_static("ratelimit");
 
-/// The points of a request that the gate rejects, and the bytes of its document that take one more. Measured, 700 bytes take the CPU of
+/// The points of a request that is parsed and rejected, and the bytes of its document that take one more. Measured, 700 bytes take the CPU of
 /// `me`, which costs one point. Rejected requests cost seven times that, because clients that work send few.
 const REJECTED_POINTS: u64 = 10;
 const REJECTED_BYTES_PER_POINT: u64 = 100;
@@ -68,7 +74,7 @@ pub(super) struct Taken {
     window: u64,
 }
 
-/// The points of this call if the gate rejects it.
+/// The points of this call if it is parsed and rejected.
 pub(super) fn price_of_rejection(call: &Call) -> u64 {
     let bytes = call.document.text().map_or(0, str::len) as u64;
     REJECTED_POINTS + bytes.min(MAX_PARSED_BYTES) / REJECTED_BYTES_PER_POINT
@@ -102,10 +108,23 @@ impl CostLimits {
         Some(buckets.charge(&holder?, points, nanoseconds(buckets.start.elapsed())))
     }
 
-    /// Takes the cost of an operation from its holder's bucket. `None` without a limit, and for an unknown holder.
-    pub(super) fn take(&self, holder: Option<Holder>, cost: u64) -> Option<Taken> {
+    /// Takes the cost of an operation from its holder's bucket, or the price of its rejection if there are too few points. `None` without a
+    /// limit, and for an unknown holder.
+    pub(super) fn take(&self, holder: Option<Holder>, cost: u64, rejected: u64) -> Option<Taken> {
         let buckets = self.0.as_ref()?;
-        Some(buckets.take(&holder?, cost, nanoseconds(buckets.start.elapsed())))
+        let now = nanoseconds(buckets.start.elapsed());
+        Some(buckets.take(&holder?, cost, rejected, now))
+    }
+
+    /// As [`CostLimits::take`], for an admitted operation. `price`: its [`price_of_rejection`].
+    pub(super) fn take_admitted(
+        &self,
+        holder: Option<Holder>,
+        admitted: &Admitted,
+        price: u64,
+    ) -> Option<Taken> {
+        let rejected = if admitted.was_parsed { price } else { 0 };
+        self.take(holder, admitted.cost, rejected)
     }
 }
 
@@ -119,16 +138,20 @@ impl Buckets {
     }
 
     fn charge(&self, holder: &Holder, points: u64, now: u64) -> Taken {
+        let missing = self.take_up_to(&self.bucket(holder), points, now);
+        let left = self.points_in(self.period.saturating_sub(missing));
+        self.taken(left, seconds(self.time_of(left)), None)
+    }
+
+    /// Takes these points from a bucket, or all that are left. Returns the time until the bucket is full.
+    fn take_up_to(&self, full_at: &AtomicU64, points: u64, now: u64) -> u64 {
         let price = self.time_of(points);
         let empty = now.saturating_add(self.period);
         let after = |full_at: u64| full_at.max(now).saturating_add(price).min(empty);
-        let full_at = self.bucket(holder);
         let charged = |full_at| Some(after(full_at));
         let (Ok(before) | Err(before)) =
             full_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, charged);
-        let missing = after(before) - now;
-        let left = self.points_in(self.period.saturating_sub(missing));
-        self.taken(left, seconds(self.time_of(left)), None)
+        after(before) - now
     }
 
     fn bucket(&self, holder: &Holder) -> Arc<AtomicU64> {
@@ -139,7 +162,8 @@ impl Buckets {
         })
     }
 
-    fn take(&self, holder: &Holder, cost: u64, now: u64) -> Taken {
+    /// `rejected`: the points that the operation takes if it does not fit.
+    fn take(&self, holder: &Holder, cost: u64, rejected: u64, now: u64) -> Taken {
         let full_at = self.bucket(holder);
         let price = self.time_of(cost.max(1));
         let after = |full_at: u64| full_at.max(now).saturating_add(price);
@@ -150,14 +174,14 @@ impl Buckets {
                 let window = seconds(self.time_of(left));
                 self.taken(left, window, None)
             }
-            Err(before) => self.refused(before.max(now) - now, price),
+            Err(_) => self.refused(self.take_up_to(&full_at, rejected, now), price),
         }
     }
 
     /// `missing`: the time until the bucket is full. `price`: the time in which the points of the operation refill.
     fn refused(&self, missing: u64, price: u64) -> Taken {
         let left = self.points_in(self.period.saturating_sub(missing));
-        let wait = missing.saturating_add(price) - self.period;
+        let wait = missing.saturating_add(price).saturating_sub(self.period);
         // An operation that costs more than the whole bucket would wait forever.
         let wait = wait.min(self.period.max(missing));
         let error = Error::over_cost_limit(self.limit, Duration::from_nanos(wait));
@@ -226,7 +250,7 @@ mod tests {
     /// `RateLimit`, and the milliseconds to wait if the operation must not run.
     fn take(limits: &CostLimits, holder: &Holder, cost: u64, now: u64) -> (String, Option<u128>) {
         let buckets = limits.0.as_ref().expect("there is a limit");
-        let taken = buckets.take(holder, cost, now);
+        let taken = buckets.take(holder, cost, 0, now);
         let wait = taken.refusal.as_ref().map(|error| {
             assert_eq!(error.code, Code::RateLimited);
             error.retry_after.expect("waiting helps").as_millis()
@@ -282,6 +306,23 @@ mod tests {
     }
 
     #[test]
+    fn an_operation_that_was_parsed_takes_points_even_if_it_does_not_fit() {
+        let limits = limits();
+        let buckets = limits.0.as_ref().expect("there is a limit");
+        let holder = user(1);
+        buckets.take(&holder, 70, 0, 0);
+        for (left, milliseconds) in [(20, 12_000), (10, 18_000), (0, 24_000), (0, 24_000)] {
+            let taken = buckets.take(&holder, 40, 10, 0);
+            assert_eq!(taken.left, left);
+            let wait = taken.refusal.and_then(|error| error.retry_after);
+            assert_eq!(wait, Some(Duration::from_millis(milliseconds)));
+        }
+        // After the time that the last response named, the operation fits.
+        assert!(buckets.take(&holder, 40, 10, 23 * SECOND).refusal.is_some());
+        assert_eq!(take(&limits, &holder, 40, 30 * SECOND).1, None);
+    }
+
+    #[test]
     fn large_documents_take_more_points() {
         for (bytes, points) in [(0, 10), (99, 10), (100, 11), (20_000, 210)] {
             let call = Call {
@@ -299,10 +340,10 @@ mod tests {
     fn the_window_after_a_refusal_is_the_time_in_retry_after() {
         let limits = CostLimits::new("7/m".parse().expect("a limit"));
         let buckets = limits.0.as_ref().expect("there is a limit");
-        buckets.take(&user(1), 7, 0);
+        buckets.take(&user(1), 7, 0, 0);
         // The wait is 8.0000002 s, then 0.9999998 s.
         for (now, seconds) in [(571_428_371, 9), (7_571_428_771, 1)] {
-            let mut taken = buckets.take(&user(1), 1, now);
+            let mut taken = buckets.take(&user(1), 1, 0, now);
             let error = taken.refusal.take().expect("it is refused");
             let response = crate::graphql::error::error_response(error);
             let retry_after = super::super::response::retry_after(&response);
@@ -331,8 +372,8 @@ mod tests {
     #[test]
     fn without_a_limit_or_a_holder_nothing_is_counted() {
         let off = CostLimits::new(Limit::OFF);
-        assert!(off.take(Some(user(1)), u64::MAX).is_none());
-        assert!(limits().take(None, u64::MAX).is_none());
+        assert!(off.take(Some(user(1)), u64::MAX, 0).is_none());
+        assert!(limits().take(None, u64::MAX, 0).is_none());
     }
 
     #[test]

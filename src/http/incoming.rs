@@ -98,7 +98,7 @@ impl Incoming<'_> {
         Ok(call::read(self.parts, body, settings.max_body, timeout).await?)
     }
 
-    /// Passes a call through the gate, and takes its cost from its caller's points. If the gate rejects it, that takes points, too.
+    /// Passes a call through the gate, and takes its cost from its caller's points. If it is parsed and then rejected, that takes points, too.
     pub(super) fn admit(
         &self,
         holder: Option<Holder>,
@@ -121,7 +121,7 @@ impl Incoming<'_> {
             *taken = limits.charge(holder, price);
             return Err(Rejection::MutationByGet);
         }
-        *taken = limits.take(holder, admitted.cost);
+        *taken = limits.take_admitted(holder, &admitted, price);
         refuse(taken)?;
         Ok(admitted)
     }

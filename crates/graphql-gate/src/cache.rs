@@ -28,18 +28,19 @@ impl<P> DocumentCache<P> {
         }
     }
 
-    /// Returns the cached operation, or calls `prepare` and caches its result. Errors are not cached.
+    /// Returns the cached operation, or calls `prepare` and caches its result. Errors are not cached. The flag says whether `prepare` was
+    /// called.
     pub(crate) fn get_or_prepare<E>(
         &self,
         text: &str,
         operation: Option<&str>,
         prepare: impl FnOnce() -> Result<PreparedOperation<P>, E>,
-    ) -> Result<Arc<PreparedOperation<P>>, E> {
+    ) -> Result<(Arc<PreparedOperation<P>>, bool), E> {
         if text.len() > MAX_CACHED_TEXT {
-            return prepare().map(Arc::new);
+            return Ok((Arc::new(prepare()?), true));
         }
         if let Some(prepared) = self.entries.get(&KeyRef { text, operation }) {
-            return Ok(prepared);
+            return Ok((prepared, false));
         }
         let prepared = Arc::new(prepare()?);
         let key = Key {
@@ -47,7 +48,7 @@ impl<P> DocumentCache<P> {
             operation: operation.map(Into::into),
         };
         self.entries.insert(key, Arc::clone(&prepared));
-        Ok(prepared)
+        Ok((prepared, true))
     }
 
     /// The number of cached operations and their total weight.

@@ -51,6 +51,8 @@ pub struct Admitted<P = ()> {
     pub cost: u64,
     /// The coerced variables. Omitted variables and input fields stay omitted.
     pub variables: Variables,
+    /// Whether the document was parsed and validated for this request, because it was not cached.
+    pub was_parsed: bool,
     prepared: Arc<PreparedOperation<P>>,
 }
 
@@ -122,10 +124,14 @@ impl<P> Gate<P> {
         variables: Map<String, Json>,
     ) -> Result<Admitted<P>, Rejection> {
         let operation_name = operation_name.filter(|name| !name.is_empty());
-        let prepared = self.cache.get_or_prepare(query, operation_name, || {
+        let (prepared, was_parsed) = self.cache.get_or_prepare(query, operation_name, || {
             prepare(&self.settings, query, operation_name, self.plan)
         })?;
-        self.admit_operation(prepared, query, operation_name, variables)
+        let admitted = self.admit_operation(prepared, query, operation_name, variables)?;
+        Ok(Admitted {
+            was_parsed,
+            ..admitted
+        })
     }
 
     /// Prepares all operations of a document, for requests that name the document instead of sending its text.
@@ -158,7 +164,7 @@ impl<P> Gate<P> {
         &self.settings.schema
     }
 
-    /// Checks everything that depends on the variables.
+    /// Checks everything that depends on the variables. Parses nothing.
     fn admit_operation(
         &self,
         prepared: Arc<PreparedOperation<P>>,
@@ -184,6 +190,7 @@ impl<P> Gate<P> {
             operation_name: prepared.name.clone(),
             cost,
             variables,
+            was_parsed: false,
             prepared,
         })
     }

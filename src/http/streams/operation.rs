@@ -128,7 +128,7 @@ impl Run {
             }
         };
         self.record.name(&admitted);
-        let refusal = refused(limits.take(holder, admitted.cost));
+        let refusal = refused(limits.take_admitted(holder, &admitted, price));
         refusal.unwrap_or_else(|| self.start(state, auth, admitted, None))
     }
 

@@ -81,19 +81,14 @@ async fn users_and_anonymous_addresses_have_points_of_their_own() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_limited_operation_does_not_run() {
-    let (app, ada) = limited("10/7d").await.with_user("ada").await;
-    ada.create_course("Algebra").await;
-    assert_eq!(
-        ten_points(&ada).await.status,
-        429,
-        "the course has cost 2 points"
-    );
+    let (app, ada) = limited("11/7d").await.with_user("ada").await;
     for _ in 0..20 {
         let input = json!({ "name": "Biology" });
         ada.post_mutation("createCourse", input, "course { id }")
             .await;
     }
-    assert_eq!(app.count("courses").await, 5, "ten points are five courses");
+    assert_eq!(app.count("courses").await, 5, "a course costs two points");
+    assert_limited(&ten_points(&ada).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -152,6 +147,26 @@ async fn rejected_requests_cost_points_over_every_transport() {
     socket.subscribe("2", "{ nothing }", Value::Null).await;
     let error = socket.message().await["payload"][0]["extensions"].clone();
     assert_eq!(error["code"], "RATE_LIMITED");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operation_that_does_not_fit_takes_points_if_its_document_was_parsed() {
+    let (_app, ada) = limited("60/7d").await.with_user("ada").await;
+    let query = |number: u32| format!("{{ courses(first: 70) {{ nodes {{ name }} }} }} # {number}");
+    // The second request finds the document in the cache.
+    for (number, left) in [(1, 50), (1, 50), (2, 40), (1, 40), (3, 30)] {
+        let answer = ada.post(&query(number), json!({})).await;
+        assert_eq!((answer.status, state(&answer).0), (429, left), "{number}");
+    }
+    let mut socket = Socket::of(&ada).await;
+    for (id, number) in [("1", 4), ("2", 1), ("3", 5)] {
+        socket.subscribe(id, &query(number), Value::Null).await;
+        let error = socket.message().await["payload"][0]["extensions"].clone();
+        assert_eq!(error["code"], "RATE_LIMITED");
+    }
+    assert_eq!(state(&ten_points(&ada).await).0, 0);
+    // Nothing is parsed while no points are left, not even an invalid document.
+    assert_limited(&ada.post("{", json!({})).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
