@@ -51,6 +51,8 @@ pub struct Admitted {
     pub operation: Operation,
     /// The cost in points.
     pub cost: u64,
+    /// The length of its document in bytes. 0 for a trusted document.
+    pub document_bytes: usize,
     /// Whether the document was parsed and validated for this request.
     pub was_parsed: bool,
     /// The cost that every response reports; `None` if the caller did not ask for it.
@@ -73,6 +75,14 @@ impl Admitted {
     pub(super) fn plan(&self) -> Option<Arc<Plan>> {
         self.admitted.plan().plans.of(&self.admitted.variables)
     }
+}
+
+/// A request that must not be executed.
+pub struct NotAdmitted {
+    /// The complete response, which has no data.
+    pub response: Box<Response>,
+    /// The length of its document in bytes, as far as the document is known. 0 for a trusted document.
+    pub document_bytes: usize,
 }
 
 /// What is made once for each prepared operation.
@@ -103,12 +113,22 @@ impl Api {
     /// Finds the document of a request, which is parsed and validated unless it is known. Computes the cost. Nothing is executed yet.
     ///
     /// # Errors
-    /// A complete response without data.
-    pub fn admit(&self, call: Call) -> Result<Admitted, Box<Response>> {
-        let refuse = |error| Box::new(error::error_response(error));
-        let found = self.inner.documents.find(call.document).map_err(refuse)?;
+    /// [`NotAdmitted`].
+    pub fn admit(&self, call: Call) -> Result<Admitted, NotAdmitted> {
+        let refuse = |response, document_bytes| NotAdmitted {
+            response: Box::new(response),
+            document_bytes,
+        };
+        let sent_bytes = call.document.text().map_or(0, str::len);
+        let found = self.inner.documents.find(call.document);
+        let found = found.map_err(|error| refuse(error::error_response(error), sent_bytes))?;
+        let document_bytes = match &found {
+            Found::Trusted(_) => 0,
+            Found::Text { text, .. } => text.len(),
+        };
         if let Some(path) = call.inexact_number {
-            return Err(refuse(Error::bad_input(inexact_number(&path))));
+            let error = Error::bad_input(inexact_number(&path));
+            return Err(refuse(error::error_response(error), document_bytes));
         }
         let limit = self.inner.cost_limit;
         let reported = |requested| call.reports_cost.then_some(Cost { requested, limit });
@@ -124,6 +144,7 @@ impl Api {
                 Ok(Admitted {
                     operation: admitted.operation,
                     cost: admitted.cost,
+                    document_bytes,
                     was_parsed: admitted.was_parsed,
                     reported_cost: reported(admitted.cost),
                     admitted,
@@ -135,7 +156,7 @@ impl Api {
                 if let Some(cost) = cost {
                     cost.report(&mut response);
                 }
-                Err(Box::new(response))
+                Err(refuse(response, document_bytes))
             }
         }
     }

@@ -80,7 +80,7 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use async_graphql::{MergedObject, SDLExportOptions, Schema, SchemaBuilder, ValidationMode};
 use futures_util::{Stream, StreamExt, stream};
 
-pub use admission::Admitted;
+pub use admission::{Admitted, NotAdmitted};
 use admission::{COST_RULES, Prepared};
 pub use async_graphql::parser::types::OperationType as Operation;
 use budget::ResponseMemory;

@@ -228,9 +228,8 @@ impl SearchConnection {
         }
     }
 
-    /// Whether items or recent changes may be missing. True if your search index does not have all items yet: a search spends about two
-    /// seconds reading items, about 2,000 documents per second, and the next search continues. Also true as long as the index has
-    /// reached the size that the server allows.
+    /// Whether items or recent changes may be missing, because your search index does not have all of them yet. Search again to continue
+    /// indexing. It stays true while the index has the maximum size that the server allows.
     async fn is_incomplete(&self) -> bool {
         self.is_incomplete
     }

@@ -3,7 +3,7 @@
 //! A bucket of points refills at a constant rate. An operation takes its cost before it runs, and at least one point. If the bucket has
 //! fewer, the operation fails with RATE_LIMITED and does not take its cost. Events of subscriptions take no points.
 //!
-//! A request that the gate rejects takes points as well, for the work of parsing and validating it ([`price_of_rejection`]), and so does an
+//! A request that the gate rejects takes points as well, for the work of parsing and validating it ([`price_of_parsing`]), and so does an
 //! operation that fails with RATE_LIMITED if its document was parsed. That is known only afterwards. Such a request takes at most the points
 //! that are left. While not a single one is left, requests of the holder are not parsed.
 //!
@@ -26,12 +26,7 @@ use std::{
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use quick_cache::sync::Cache;
 
-use crate::{
-    auth::Limit,
-    db::share::Holder,
-    error::Error,
-    graphql::{Admitted, Call},
-};
+use crate::{auth::Limit, db::share::Holder, error::Error, graphql::Admitted};
 
 /// The limits of the policies that apply to a request.
 pub(super) const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -74,9 +69,9 @@ pub(super) struct Taken {
     window: u64,
 }
 
-/// The points of this call if it is parsed and rejected.
-pub(super) fn price_of_rejection(call: &Call) -> u64 {
-    let bytes = call.document.text().map_or(0, str::len) as u64;
+/// The points of a request that is rejected after its document of this length was parsed.
+fn price_of_parsing(document_bytes: usize) -> u64 {
+    let bytes = document_bytes as u64;
     REJECTED_POINTS + bytes.min(MAX_PARSED_BYTES) / REJECTED_BYTES_PER_POINT
 }
 
@@ -102,29 +97,32 @@ impl CostLimits {
         buckets.check(holder?, nanoseconds(buckets.start.elapsed()))
     }
 
-    /// Takes the points of a rejected request, or all that are left.
-    pub(super) fn charge(&self, holder: Option<Holder>, points: u64) -> Option<Taken> {
+    /// Takes the price of a rejected request from its holder's bucket, or all points that are left.
+    pub(super) fn charge(&self, holder: Option<Holder>, document_bytes: usize) -> Option<Taken> {
         let buckets = self.0.as_ref()?;
+        let points = price_of_parsing(document_bytes);
         Some(buckets.charge(&holder?, points, nanoseconds(buckets.start.elapsed())))
     }
 
-    /// Takes the cost of an operation from its holder's bucket, or the price of its rejection if there are too few points. `None` without a
-    /// limit, and for an unknown holder.
-    pub(super) fn take(&self, holder: Option<Holder>, cost: u64, rejected: u64) -> Option<Taken> {
+    /// Takes points from a holder's bucket. `None` without a limit, and for an unknown holder.
+    pub(super) fn take(&self, holder: Option<Holder>, points: u64) -> Option<Taken> {
+        self.take_or(holder, points, 0)
+    }
+
+    /// Takes the cost of an admitted operation from its holder's bucket. If that has too few points, and the document was parsed for this
+    /// request, takes the price of a rejected request.
+    pub(super) fn take_cost(&self, holder: Option<Holder>, admitted: &Admitted) -> Option<Taken> {
+        let rejected = match admitted.was_parsed {
+            true => price_of_parsing(admitted.document_bytes),
+            false => 0,
+        };
+        self.take_or(holder, admitted.cost, rejected)
+    }
+
+    fn take_or(&self, holder: Option<Holder>, cost: u64, rejected: u64) -> Option<Taken> {
         let buckets = self.0.as_ref()?;
         let now = nanoseconds(buckets.start.elapsed());
         Some(buckets.take(&holder?, cost, rejected, now))
-    }
-
-    /// As [`CostLimits::take`], for an admitted operation. `price`: its [`price_of_rejection`].
-    pub(super) fn take_admitted(
-        &self,
-        holder: Option<Holder>,
-        admitted: &Admitted,
-        price: u64,
-    ) -> Option<Taken> {
-        let rejected = if admitted.was_parsed { price } else { 0 };
-        self.take(holder, admitted.cost, rejected)
     }
 }
 
@@ -325,14 +323,7 @@ mod tests {
     #[test]
     fn large_documents_take_more_points() {
         for (bytes, points) in [(0, 10), (99, 10), (100, 11), (20_000, 210)] {
-            let call = Call {
-                document: crate::graphql::DocumentName::Text("x".repeat(bytes)),
-                operation_name: None,
-                variables: serde_json::Map::new(),
-                inexact_number: None,
-                reports_cost: false,
-            };
-            assert_eq!(price_of_rejection(&call), points);
+            assert_eq!(price_of_parsing(bytes), points);
         }
     }
 
@@ -372,8 +363,8 @@ mod tests {
     #[test]
     fn without_a_limit_or_a_holder_nothing_is_counted() {
         let off = CostLimits::new(Limit::OFF);
-        assert!(off.take(Some(user(1)), u64::MAX, 0).is_none());
-        assert!(limits().take(None, u64::MAX, 0).is_none());
+        assert!(off.take(Some(user(1)), u64::MAX).is_none());
+        assert!(limits().take(None, u64::MAX).is_none());
     }
 
     #[test]

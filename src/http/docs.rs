@@ -41,11 +41,12 @@ fn send(path: &str, headers: &HeaderMap) -> Response {
     (StatusCode::NOT_FOUND, page.unwrap_or_default()).into_response()
 }
 
-/// The address of a page that is named without `.html`, or as its source is on GitHub.
+/// The address of a page that is named without `.html`, or by the name of its source file in `docs/`.
 fn page_named(path: &str) -> Option<String> {
     let name = path.strip_suffix(".md").unwrap_or(path);
     let page = docs_site::file(&format!("{name}.html"))?;
-    Some(format!("/docs/{}", page.path))
+    let is_part = ["404.html", "toc.html"].contains(&page.path);
+    (!is_part).then(|| format!("/docs/{}", page.path))
 }
 
 fn embedded(file: &docs_site::File) -> Embedded {

@@ -16,7 +16,7 @@ use super::{
     EdgeState,
     bearer::Bearer,
     call,
-    cost_limit::{self, Taken},
+    cost_limit::Taken,
     graphql::{client, run, run_plan},
     http2_streams::{OperationPermit, Operations},
     negotiate::MediaType,
@@ -30,7 +30,7 @@ use super::{
 use crate::{
     db::share::Holder,
     error::Error,
-    graphql::{Admitted, Call, Operation},
+    graphql::{Admitted, Call, NotAdmitted, Operation},
 };
 
 /// A request that is being processed.
@@ -108,20 +108,22 @@ impl Incoming<'_> {
         let limits = &self.state.cost_limits;
         *taken = limits.check(holder.as_ref());
         refuse(taken)?;
-        let price = cost_limit::price_of_rejection(&call);
         let admitted = match self.state.api.admit(call) {
             Ok(admitted) => admitted,
-            Err(response) => {
-                *taken = limits.charge(holder, price);
+            Err(NotAdmitted {
+                response,
+                document_bytes,
+            }) => {
+                *taken = limits.charge(holder, document_bytes);
                 return Err(Rejection::NotAdmitted(response));
             }
         };
         self.record.name(&admitted);
         if self.parts.method == Method::GET && admitted.operation == Operation::Mutation {
-            *taken = limits.charge(holder, price);
+            *taken = limits.charge(holder, admitted.document_bytes);
             return Err(Rejection::MutationByGet);
         }
-        *taken = limits.take_admitted(holder, &admitted, price);
+        *taken = limits.take_cost(holder, &admitted);
         refuse(taken)?;
         Ok(admitted)
     }

@@ -141,7 +141,7 @@ async fn begin(
     let checked = state.requests.check(live_auth.holder().as_ref());
     checked.map_err(|error| reject(Rejection::Failed(error)))?;
     // Each message takes a point, and a call the cost of its operation in addition.
-    let taken = state.cost_limits.take(live_auth.holder(), 1, 0);
+    let taken = state.cost_limits.take(live_auth.holder(), 1);
     if let Some(error) = taken.and_then(|taken| taken.refusal) {
         return Err(reject(Rejection::Failed(error)));
     }

@@ -79,7 +79,7 @@ pub(crate) struct SearchResults {
     pub(crate) hits: Vec<(Hit, SearchCursor)>,
     /// Whether there are more hits after this page.
     pub(crate) has_more: bool,
-    /// Whether items are missing, because the index does not have all items and changes yet.
+    /// Whether items may be missing, because the index does not have all items and changes yet.
     pub(crate) is_incomplete: bool,
     /// Finds the matches in the hits' texts.
     pub(crate) highlighter: Arc<Highlighter>,

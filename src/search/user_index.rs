@@ -89,7 +89,7 @@ impl UserIndex {
         }
     }
 
-    /// Whether a search misses items or changes that were committed before it.
+    /// Whether a search may miss items or changes that were committed before it.
     pub(super) fn is_incomplete(&self) -> bool {
         self.unread.is_some() || self.is_behind
     }

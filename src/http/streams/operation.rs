@@ -22,7 +22,7 @@ use tracing::Instrument;
 use super::{
     super::{
         EdgeState,
-        cost_limit::{self, Taken},
+        cost_limit::Taken,
         graphql,
         record::{Record, Recorded, Transport},
         request_id::RequestId,
@@ -32,7 +32,7 @@ use super::{
 };
 use crate::{
     error::{Code, Error},
-    graphql::{Admitted, Call, Event, Operation, error},
+    graphql::{Admitted, Call, Event, NotAdmitted, Operation, error},
 };
 
 /// An output of an operation. The operation is complete at the end of the stream.
@@ -119,16 +119,18 @@ impl Run {
         if let Some(output) = refused(limits.check(holder.as_ref())) {
             return output;
         }
-        let price = cost_limit::price_of_rejection(&call);
         let admitted = match state.api.admit(call) {
             Ok(admitted) => admitted,
-            Err(response) => {
-                limits.charge(holder, price);
+            Err(NotAdmitted {
+                response,
+                document_bytes,
+            }) => {
+                limits.charge(holder, document_bytes);
                 return single(not_admitted(response, &self.id, Some(&self.record)));
             }
         };
         self.record.name(&admitted);
-        let refusal = refused(limits.take_admitted(holder, &admitted, price));
+        let refusal = refused(limits.take_cost(holder, &admitted));
         refusal.unwrap_or_else(|| self.start(state, auth, admitted, None))
     }
 
