@@ -98,3 +98,19 @@ test('a user verifies the email address with the link in the email', async () =>
   assertNoProblems(other);
   await Promise.all([device.close(), other.close()]);
 });
+
+test('a link for a new address that another user has by now is explained', async () => {
+  const [device, other] = await Promise.all([newDevice(), newDevice()]);
+  const [user, later] = [newUser(), newUser()];
+  const page = await signUp(device, user);
+  const change = 'mutation($input: RequestEmailChangeInput!) { requestEmailChange(input: $input) { userErrors { code } } }';
+  const { requestEmailChange } = await api(user, change, { input: { newEmail: later.email, password: user.password } });
+  assert.deepEqual(requestEmailChange.userErrors, []);
+  const link = await emailedLink(later, '/verify-email');
+  await signUp(other, later);
+  await page.goto(APP + link);
+  await page.getByText('Another user has the new address by now.').waitFor();
+  assertNoProblems(device);
+  assertNoProblems(other);
+  await Promise.all([device.close(), other.close()]);
+});

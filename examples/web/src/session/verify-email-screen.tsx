@@ -2,6 +2,7 @@ import { useClient } from '@snapnote/client/react';
 import { useEffect, useRef, useState } from 'react';
 import { Link } from 'wouter';
 import { describe, send } from '../api/request.ts';
+import type { VerifyEmailMutation } from '../gql/graphql.ts';
 import { graphql } from '../gql/index.ts';
 import { Screen } from '../ui/screen.tsx';
 import { useEmailToken } from './email-token.ts';
@@ -14,6 +15,7 @@ const VERIFY = graphql(`
         email
       }
       userErrors {
+        code
         message
       }
     }
@@ -21,6 +23,12 @@ const VERIFY = graphql(`
 `);
 
 const UNUSABLE = 'This link has expired, was used, or belongs to another account.';
+
+function textOf(result: VerifyEmailMutation['verifyEmail']): string {
+  if (result?.user) return `${result.user.email} is verified.`;
+  const error = result?.userErrors[0];
+  return error && error.code !== 'INVALID_TOKEN' ? error.message : UNUSABLE;
+}
 
 /** The page of the link in an email that verifies or changes the address. */
 export default function VerifyEmailScreen() {
@@ -33,7 +41,7 @@ export default function VerifyEmailScreen() {
     if (used.current === token) return;
     used.current = token;
     send(client, VERIFY, { token }).then(
-      ({ verifyEmail }) => setResult(verifyEmail?.user ? `${verifyEmail.user.email} is verified.` : UNUSABLE),
+      ({ verifyEmail }) => setResult(textOf(verifyEmail)),
       (error: unknown) => setResult(describe(error)),
     );
   }, [client, token]);
