@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from './support/test.mjs';
 import { api, go, heading, isLive, newUser, signUp } from './support/app.mjs';
-import { assertNoProblems, newDevice, newWindow } from './support/browser.mjs';
+import { assertNoProblems, eventually, newDevice, newWindow } from './support/browser.mjs';
 import { emailedLink } from './support/mails.mjs';
 import { APP } from './support/processes.mjs';
 
@@ -94,6 +94,37 @@ test('a user verifies the email address with the link in the email', async () =>
   await page.getByText('This link has expired, was used').waitFor();
   await page.reload();
   await page.getByText('Open the link in the email again.').waitFor();
+  assertNoProblems(device);
+  assertNoProblems(other);
+  await Promise.all([device.close(), other.close()]);
+});
+
+test('a link to verify the email address is kept during a sign-in at an external identity provider', async () => {
+  const [device, other] = await Promise.all([newDevice(), newDevice()]);
+  const user = newUser();
+  const page = await signUp(device, user);
+  await go(page, 'Account');
+  await page.getByRole('button', { name: 'Verify' }).click();
+  const opened = await newWindow(other, await emailedLink(user, '/verify-email'));
+  const explanation = opened.getByText('Sign in to verify your email address.');
+  const pending = () => opened.evaluate(() => sessionStorage.getItem('snapnote:sign-in'));
+  await opened.getByRole('button', { name: 'Create an account' }).click();
+  await explanation.waitFor({ state: 'detached' });
+  const provider = opened.getByRole('button', { name: 'Continue with Campus ID' });
+  await provider.click();
+  await opened.getByRole('link', { name: 'Cancel' }).waitFor();
+  await opened.goBack();
+  await explanation.waitFor();
+  await eventually(async () => (await pending()) === null, 'the token of the link is not stored after the return');
+  await provider.click();
+  await opened.getByRole('link', { name: 'Cancel' }).click();
+  await opened.getByRole('link', { name: 'Back to sign-in' }).click();
+  await explanation.waitFor();
+  await provider.click();
+  await opened.getByRole('link', { name: 'Continue as Grace' }).click();
+  await opened.getByText('belongs to another account').waitFor();
+  assert.equal(await pending(), null);
+  assert.equal(new URL(opened.url()).hash, '');
   assertNoProblems(device);
   assertNoProblems(other);
   await Promise.all([device.close(), other.close()]);

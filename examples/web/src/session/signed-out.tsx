@@ -56,7 +56,7 @@ function Welcome({ onSignedIn }: SignedOutProps) {
   return (
     <>
       <h1>{isNew ? 'Create your account' : 'Sign in'}</h1>
-      {isVerifying && <p>Sign in to verify your email address.</p>}
+      {isVerifying && !isNew && <p>Sign in to verify your email address.</p>}
       {isNew ? <SignUpForm onSignedIn={onSignedIn} /> : <SignInForm onSignedIn={onSignedIn} />}
       <ProviderButtons />
       <p className="gate-switch">
