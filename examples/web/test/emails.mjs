@@ -36,7 +36,7 @@ test('a user resets a forgotten password with the link in the email', async () =
   await page.getByText('This password is easy to guess.').waitFor();
   assert.equal(new URL(page.url()).hash, '');
   await setPassword(page, NEW_PASSWORD);
-  await page.getByText('Your password is changed.').waitFor();
+  await page.getByText('Your password is changed. Sign in with the new one.').waitFor();
   await heading(page, 'Sign in');
   await fillSignIn(page, user);
   await page.getByRole('alert').filter({ hasText: 'is wrong' }).waitFor();
@@ -60,7 +60,7 @@ test('a link to reset a password works once, also while another user is signed i
   const link = await emailedLink(user, '/reset-password');
   await page.goto(APP + link);
   await setPassword(page, NEW_PASSWORD);
-  await page.getByText('Your password is changed.').waitFor();
+  await page.getByText('Your password is changed. Use the new one for your next sign-in.').waitFor();
   await isLive(page);
   await go(page, 'Account');
   await page.getByText(/^grace-/).waitFor();
@@ -69,6 +69,8 @@ test('a link to reset a password works once, also while another user is signed i
   await page.getByRole('alert').filter({ hasText: 'This link has expired or was used.' }).waitFor();
   await page.getByRole('link', { name: 'Send a new link' }).click();
   await heading(page, 'Reset your password');
+  await page.getByRole('link', { name: 'Back to SnapNote' }).click();
+  await heading(page, 'Courses');
   await page.goto(`${APP}/reset-password`);
   await page.getByText('Open the link in the email again.').waitFor();
   assertNoProblems(device);

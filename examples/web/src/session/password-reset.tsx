@@ -41,8 +41,13 @@ const END_SESSION = graphql(`
   }
 `);
 
+export interface PasswordResetProps {
+  /** Whether a user is signed in on this device. It can be another user than the one of the password. */
+  isSignedIn: boolean;
+}
+
 /** Sends a link to a user's email address. */
-export function ForgotPassword() {
+export function ForgotPassword({ isSignedIn }: PasswordResetProps) {
   const [email, setEmail] = useState('');
   const [isSent, setIsSent] = useState(false);
   const { run, errorOf, general, isSending } = useForm();
@@ -67,7 +72,7 @@ export function ForgotPassword() {
         </form>
       )}
       <p className="gate-switch">
-        <Link href="/">Back to sign-in</Link>
+        <Link href="/">{isSignedIn ? 'Back to SnapNote' : 'Back to sign-in'}</Link>
       </p>
     </>
   );
@@ -84,14 +89,14 @@ async function resetPassword(token: string, newPassword: string) {
 }
 
 /** The page of that link. */
-export function ResetPassword() {
+export function ResetPassword({ isSignedIn }: PasswordResetProps) {
   const token = useEmailToken();
   const [, navigate] = useLocation();
   const [newPassword, setNewPassword] = useState('');
   const { run, errors, errorOf, general, isSending } = useForm();
   const submit = async () => {
     if (!(await run(() => resetPassword(token, newPassword)))) return;
-    announce('Your password is changed. Sign in with the new one.');
+    announce(`Your password is changed. ${isSignedIn ? 'Use the new one for your next sign-in.' : 'Sign in with the new one.'}`);
     navigate('/', { replace: true });
   };
   const hasExpired = errors.some(({ code }) => code === 'INVALID_TOKEN');
