@@ -91,6 +91,22 @@ async function resetPassword(token: string, newPassword: string) {
 /** The page of that link. */
 export function ResetPassword({ isSignedIn }: PasswordResetProps) {
   const token = useEmailToken();
+  return (
+    <>
+      <h1>Choose a new password</h1>
+      {token ? (
+        <NewPasswordForm key={token} token={token} isSignedIn={isSignedIn} />
+      ) : (
+        <p>Open the link in the email again. Without it, the password cannot be changed.</p>
+      )}
+      <p className="gate-switch">
+        <Link href="/forgot-password">Send a new link</Link>
+      </p>
+    </>
+  );
+}
+
+function NewPasswordForm({ token, isSignedIn }: PasswordResetProps & { token: string }) {
   const [, navigate] = useLocation();
   const [newPassword, setNewPassword] = useState('');
   const { run, errors, errorOf, general, isSending } = useForm();
@@ -101,34 +117,24 @@ export function ResetPassword({ isSignedIn }: PasswordResetProps) {
   };
   const hasExpired = errors.some(({ code }) => code === 'INVALID_TOKEN');
   return (
-    <>
-      <h1>Choose a new password</h1>
-      {token ? (
-        <form className="form" onSubmit={onSubmit(() => void submit())}>
-          <TextField
-            label="New password"
-            type="password"
-            autoComplete="new-password"
-            required
-            minLength={8}
-            hint="8 characters or more. Three random words make a good one."
-            value={newPassword}
-            onChange={setNewPassword}
-            error={errorOf('newPassword')}
-          />
-          <p className="form-problem" role="alert">
-            {hasExpired ? 'This link has expired or was used.' : general}
-          </p>
-          <button type="submit" className="button button-primary button-wide" disabled={isSending}>
-            Set password
-          </button>
-        </form>
-      ) : (
-        <p>Open the link in the email again. Without it, the password cannot be changed.</p>
-      )}
-      <p className="gate-switch">
-        <Link href="/forgot-password">Send a new link</Link>
+    <form className="form" onSubmit={onSubmit(() => void submit())}>
+      <TextField
+        label="New password"
+        type="password"
+        autoComplete="new-password"
+        required
+        minLength={8}
+        hint="8 characters or more. Three random words make a good one."
+        value={newPassword}
+        onChange={setNewPassword}
+        error={errorOf('newPassword')}
+      />
+      <p className="form-problem" role="alert">
+        {hasExpired ? 'This link has expired or was used.' : general}
       </p>
-    </>
+      <button type="submit" className="button button-primary button-wide" disabled={isSending}>
+        Set password
+      </button>
+    </form>
   );
 }

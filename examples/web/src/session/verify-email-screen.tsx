@@ -32,27 +32,32 @@ function textOf(result: VerifyEmailMutation['verifyEmail']): string {
 
 /** The page of the link in an email that verifies or changes the address. */
 export default function VerifyEmailScreen() {
-  const client = useClient();
   const token = useEmailToken();
-  const [result, setResult] = useState('Verifying…');
-  /** A token can be used once, but React runs effects twice during development. */
-  const used = useRef('');
-  useEffect(() => {
-    if (used.current === token) return;
-    used.current = token;
-    send(client, VERIFY, { token }).then(
-      ({ verifyEmail }) => setResult(textOf(verifyEmail)),
-      (error: unknown) => setResult(describe(error)),
-    );
-  }, [client, token]);
   return (
     <Screen title="Your email address">
       <div className="form">
-        <p role="status">{token ? result : 'Open the link in the email again.'}</p>
+        <p role="status">{token ? <Verification key={token} token={token} /> : 'Open the link in the email again.'}</p>
         <Link href="/account" className="form-aside">
           Go to your account
         </Link>
       </div>
     </Screen>
   );
+}
+
+/** Uses a token. Returns the result as a text. */
+function Verification({ token }: { token: string }) {
+  const client = useClient();
+  const [result, setResult] = useState('Verifying…');
+  /** A token can be used once, but React runs effects twice during development. */
+  const isSent = useRef(false);
+  useEffect(() => {
+    if (isSent.current) return;
+    isSent.current = true;
+    send(client, VERIFY, { token }).then(
+      ({ verifyEmail }) => setResult(textOf(verifyEmail)),
+      (error: unknown) => setResult(describe(error)),
+    );
+  }, [client, token]);
+  return result;
 }
