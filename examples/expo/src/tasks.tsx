@@ -4,6 +4,7 @@ import { RequestFailed, type Session } from '@snapnote/client';
 import { randomUUID } from 'expo-crypto';
 import { useCallback, useEffect, useState } from 'react';
 import { FlatList, Pressable, Text } from 'react-native';
+import { draftsWith } from './draft.ts';
 import { graphql } from './gql/index.ts';
 import type { TasksQuery, TypedDocumentString } from './gql/graphql.ts';
 import { Button, Field, Screen, styles, useColors } from './look.tsx';
@@ -46,8 +47,7 @@ const COMPLETE_TASK = graphql(`
 type Change<V> = TypedDocumentString<{ result: { userErrors: { code: string }[] } | null }, V>;
 type Task = TasksQuery['tasks']['nodes'][number];
 
-/** The task that the user is writing. The same text keeps its id, so a repeated request makes no second task, even after a lost response. */
-const draftOf = (title: string) => ({ id: randomUUID(), title });
+const drafts = draftsWith(randomUUID);
 
 interface TasksProps {
   session: Session;
@@ -57,7 +57,7 @@ interface TasksProps {
 
 export function Tasks({ session, request, onSignedOut }: TasksProps) {
   const [tasks, setTasks] = useState<readonly Task[]>([]);
-  const [draft, setDraft] = useState(() => draftOf(''));
+  const [draft, setDraft] = useState(drafts.empty);
   const [problem, setProblem] = useState<string>();
 
   const failed = useCallback(
@@ -86,7 +86,8 @@ export function Tasks({ session, request, onSignedOut }: TasksProps) {
   }
 
   async function add() {
-    if (await change(CREATE_TASK, draft)) setDraft(draftOf(''));
+    const isCreated = await change(CREATE_TASK, draft);
+    setDraft((current) => drafts.afterSending(current, isCreated));
   }
 
   return (
@@ -94,7 +95,7 @@ export function Tasks({ session, request, onSignedOut }: TasksProps) {
       <Field
         label="New task"
         value={draft.title}
-        onChangeText={(title) => setDraft(draftOf(title))}
+        onChangeText={(title) => setDraft((current) => drafts.edited(current, title))}
         onSubmitEditing={() => void add()}
         error={problem}
       />

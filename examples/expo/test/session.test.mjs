@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { after, before, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Session } from '@snapnote/client';
+import { draftsWith } from '../src/draft.ts';
 import { CreateTaskDocument, TasksDocument, TypedDocumentString } from '../src/gql/graphql.ts';
 import { requestsOf } from '../src/request.ts';
 import { SecureSessionStore } from '../src/secure-session-store.ts';
@@ -115,7 +116,7 @@ it('treats an entry that cannot be read as no session', async () => {
   assert.equal(await sessionOf(keychain).userId(), null);
 });
 
-/** A proxy in front of the service that loses the first response: the client gets the status 503. */
+/** A proxy in front of the service that loses the first two responses: the client gets the status 503, and then a closed connection. */
 async function startLossyProxy() {
   const bodies = [];
   const server = createHttpServer(async (incoming, outgoing) => {
@@ -125,6 +126,7 @@ async function startLossyProxy() {
     const text = await response.text();
     bodies.push(body);
     if (bodies.length === 1) outgoing.writeHead(503, { 'retry-after': '0' }).end();
+    else if (bodies.length === 2) outgoing.destroy();
     else outgoing.writeHead(response.status, { 'content-type': 'application/json' }).end(text);
   });
   await new Promise((done) => server.listen(0, '127.0.0.1', done));
@@ -135,16 +137,27 @@ async function startLossyProxy() {
   return { url: `http://127.0.0.1:${server.address().port}/graphql`, bodies, close };
 }
 
-it('creates one task if a response is lost and the user adds the task again', async () => {
+it('creates one task if a response is lost and the user adds the task again', async (test) => {
   const { session } = await signedUp();
   const proxy = await startLossyProxy();
+  test.after(proxy.close);
   const [throughProxy, direct] = [requestsOf(session, proxy.url), requestsOf(session, url)];
-  const draft = { id: randomUUID(), title: 'Read chapter 1' };
-  for (const _ of [1, 2]) assert.deepEqual(await throughProxy(CreateTaskDocument, draft), { result: { userErrors: [] } });
-  proxy.close();
-  assert.equal(proxy.bodies.length, 3, 'the lost request was repeated');
-  const { tasks } = await direct(TasksDocument, {});
-  assert.deepEqual(tasks.nodes.map(({ title }) => title), ['Read chapter 1']);
+  const titles = async () => (await direct(TasksDocument, {})).tasks.nodes.map(({ title }) => title);
+  const { empty, edited, afterSending } = draftsWith(randomUUID);
+  let draft = edited(empty(), 'Read chapter 1');
+  const add = async () => {
+    const { userErrors } = (await throughProxy(CreateTaskDocument, draft)).result;
+    draft = afterSending(draft, userErrors.length === 0);
+  };
+  await assert.rejects(add, { code: 'NETWORK' });
+  assert.equal(proxy.bodies.length, 2, 'the request with the status 503 was repeated');
+  draft = edited(afterSending(draft, false), 'Read chapter 1');
+  await add();
+  assert.deepEqual(await titles(), ['Read chapter 1']);
+  assert.equal(draft.title, '');
+  draft = edited(draft, 'Read chapter 1');
+  await add();
+  assert.deepEqual(await titles(), ['Read chapter 1', 'Read chapter 1'], 'the next task has an id of its own');
 });
 
 it('reports the network', async () => {

@@ -7,7 +7,9 @@ import { readFileSync } from 'node:fs';
 import { build } from 'esbuild';
 import { chromium } from 'playwright-core';
 
+const PROGRAMS = ['react', 'tanstack-db', 'apollo', 'urql'];
 const [service, only] = process.argv.slice(2);
+if (only && !PROGRAMS.includes(only)) throw new Error(`PROGRAM must be one of ${PROGRAMS.join(', ')}; got ${only}.`);
 const PORT = 4891;
 /** How long anything may take. It is long, because a machine may be busy. */
 const PATIENCE_MS = 120_000;
@@ -121,8 +123,7 @@ const server = createServer(({ url }, response) => {
 await new Promise((done) => server.listen(PORT, '127.0.0.1', done));
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] });
 let failed = 0;
-for (const program of ['react', 'tanstack-db', 'apollo', 'urql']) {
-  if (only && only !== program) continue;
+for (const program of only ? [only] : PROGRAMS) {
   const began = Date.now();
   script = await bundle(program);
   const problem = await run(browser, program).then(() => null, (error) => error);

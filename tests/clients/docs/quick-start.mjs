@@ -33,16 +33,26 @@ function run(blocks, part, cwd) {
 /** Starts Vite. Returns its process and its address. */
 async function serve() {
   const vite = spawn(process.execPath, ['node_modules/vite/bin/vite.js'], { cwd: app, env: { ...process.env, NO_COLOR: '1' }, stdio: ['ignore', 'pipe', 'inherit'] });
+  let printed = '';
+  let timer;
   const address = new Promise((done, failed) => {
-    let printed = '';
     vite.stdout.on('data', (data) => {
       printed += data;
       const [url] = /http:\/\/localhost:\d+/.exec(printed) ?? [];
       if (url) done(url);
     });
+    vite.once('error', failed);
     vite.once('exit', () => failed(new Error(`Vite ended: ${printed}`)));
+    timer = setTimeout(() => failed(new Error(`Vite printed no address within ${PATIENCE_MS / 1000} s: ${printed}`)), PATIENCE_MS);
   });
-  return { vite, address: await address };
+  try {
+    return { vite, address: await address };
+  } catch (error) {
+    vite.kill();
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** Opens the app with a program, and waits for what the program logs according to its comments. */

@@ -41,7 +41,7 @@ export function App() {
           </SnapNoteProvider>
         </SessionProvider>
       ) : (
-        <SignedOut onSignedIn={open} />
+        <SignedOut isSignedIn={session !== null} onSignedIn={open} />
       )}
       <Toast />
     </>

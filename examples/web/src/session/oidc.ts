@@ -17,6 +17,20 @@ interface Pending {
   readonly provider: string;
   readonly state: string;
   readonly verifier: string;
+  /** The page on which the sign-in began. Its hash can be the token of a link in an email. */
+  readonly page: string;
+}
+
+const pendingSignIn = () => JSON.parse(sessionStorage.getItem(PENDING) ?? 'null') as Pending | null;
+
+/** The page on which the pending sign-in began. */
+export function pageOfSignIn(): string {
+  return pendingSignIn()?.page ?? '/';
+}
+
+/** Ends a sign-in that was not completed. */
+export function forgetSignIn(): void {
+  sessionStorage.removeItem(PENDING);
 }
 
 /** The provider with a name. */
@@ -42,7 +56,8 @@ const redirectUri = () => `${location.origin}/callback`;
 /** Leaves the app for the provider's sign-in page. */
 export async function beginSignIn(provider: Provider): Promise<void> {
   const { authorization_endpoint: endpoint } = await endpoints(provider);
-  const pending: Pending = { provider: provider.name, state: random(), verifier: random() };
+  const page = location.pathname + location.search + location.hash;
+  const pending: Pending = { provider: provider.name, state: random(), verifier: random(), page };
   sessionStorage.setItem(PENDING, JSON.stringify(pending));
   const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(pending.verifier));
   const url = new URL(endpoint);
@@ -62,8 +77,8 @@ export async function beginSignIn(provider: Provider): Promise<void> {
 
 /** Completes the sign-in that {@link beginSignIn} began, with the parameters of the callback. */
 export async function completeSignIn(parameters: URLSearchParams): Promise<{ provider: Provider; tokens: ProviderTokens }> {
-  const pending = JSON.parse(sessionStorage.getItem(PENDING) ?? 'null') as Pending | null;
-  sessionStorage.removeItem(PENDING);
+  const pending = pendingSignIn();
+  forgetSignIn();
   const error = parameters.get('error_description') ?? parameters.get('error');
   if (error) throw new Error(error);
   const code = parameters.get('code');

@@ -41,8 +41,13 @@ const END_SESSION = graphql(`
   }
 `);
 
+export interface PasswordResetProps {
+  /** Whether a user is signed in on this device. It can be another user than the one of the password. */
+  isSignedIn: boolean;
+}
+
 /** Sends a link to a user's email address. */
-export function ForgotPassword() {
+export function ForgotPassword({ isSignedIn }: PasswordResetProps) {
   const [email, setEmail] = useState('');
   const [isSent, setIsSent] = useState(false);
   const { run, errorOf, general, isSending } = useForm();
@@ -67,7 +72,7 @@ export function ForgotPassword() {
         </form>
       )}
       <p className="gate-switch">
-        <Link href="/">Back to sign-in</Link>
+        <Link href="/">{isSignedIn ? 'Back to SnapNote' : 'Back to sign-in'}</Link>
       </p>
     </>
   );
@@ -84,40 +89,13 @@ async function resetPassword(token: string, newPassword: string) {
 }
 
 /** The page of that link. */
-export function ResetPassword() {
+export function ResetPassword({ isSignedIn }: PasswordResetProps) {
   const token = useEmailToken();
-  const [, navigate] = useLocation();
-  const [newPassword, setNewPassword] = useState('');
-  const { run, errors, errorOf, general, isSending } = useForm();
-  const submit = async () => {
-    if (!(await run(() => resetPassword(token, newPassword)))) return;
-    announce('Your password is changed. Sign in with the new one.');
-    navigate('/', { replace: true });
-  };
-  const hasExpired = errors.some(({ code }) => code === 'INVALID_TOKEN');
   return (
     <>
       <h1>Choose a new password</h1>
       {token ? (
-        <form className="form" onSubmit={onSubmit(() => void submit())}>
-          <TextField
-            label="New password"
-            type="password"
-            autoComplete="new-password"
-            required
-            minLength={8}
-            hint="8 characters or more. Three random words make a good one."
-            value={newPassword}
-            onChange={setNewPassword}
-            error={errorOf('newPassword')}
-          />
-          <p className="form-problem" role="alert">
-            {hasExpired ? 'This link has expired or was used.' : general}
-          </p>
-          <button type="submit" className="button button-primary button-wide" disabled={isSending}>
-            Set password
-          </button>
-        </form>
+        <NewPasswordForm key={token} token={token} isSignedIn={isSignedIn} />
       ) : (
         <p>Open the link in the email again. Without it, the password cannot be changed.</p>
       )}
@@ -125,5 +103,38 @@ export function ResetPassword() {
         <Link href="/forgot-password">Send a new link</Link>
       </p>
     </>
+  );
+}
+
+function NewPasswordForm({ token, isSignedIn }: PasswordResetProps & { token: string }) {
+  const [, navigate] = useLocation();
+  const [newPassword, setNewPassword] = useState('');
+  const { run, errors, errorOf, general, isSending } = useForm();
+  const submit = async () => {
+    if (!(await run(() => resetPassword(token, newPassword)))) return;
+    announce(`Your password is changed. ${isSignedIn ? 'Use the new one for your next sign-in.' : 'Sign in with the new one.'}`);
+    navigate('/', { replace: true });
+  };
+  const hasExpired = errors.some(({ code }) => code === 'INVALID_TOKEN');
+  return (
+    <form className="form" onSubmit={onSubmit(() => void submit())}>
+      <TextField
+        label="New password"
+        type="password"
+        autoComplete="new-password"
+        required
+        minLength={8}
+        hint="8 characters or more. Three random words make a good one."
+        value={newPassword}
+        onChange={setNewPassword}
+        error={errorOf('newPassword')}
+      />
+      <p className="form-problem" role="alert">
+        {hasExpired ? 'This link has expired or was used.' : general}
+      </p>
+      <button type="submit" className="button button-primary button-wide" disabled={isSending}>
+        Set password
+      </button>
+    </form>
   );
 }

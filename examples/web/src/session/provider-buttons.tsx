@@ -1,10 +1,17 @@
-import { useState } from 'react';
+import { useEffect, useState } from 'react';
 import { providers } from '../config.ts';
-import { beginSignIn } from './oidc.ts';
+import { beginSignIn, forgetSignIn } from './oidc.ts';
 
 /** A button for each external identity provider. */
 export function ProviderButtons() {
   const [problem, setProblem] = useState('');
+  // A user who returns here has not completed the sign-in. The browser can restore the page without loading it.
+  useEffect(() => {
+    const restored = ({ persisted }: PageTransitionEvent) => persisted && forgetSignIn();
+    forgetSignIn();
+    addEventListener('pageshow', restored);
+    return () => removeEventListener('pageshow', restored);
+  }, []);
   if (providers.length === 0) return null;
   return (
     <div className="providers">

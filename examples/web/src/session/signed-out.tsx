@@ -1,7 +1,7 @@
 import { useState } from 'react';
 import { Route, Switch, useRoute } from 'wouter';
 import { Callback } from './callback.tsx';
-import { ForgotPassword, ResetPassword } from './password-reset.tsx';
+import { ForgotPassword, ResetPassword, type PasswordResetProps } from './password-reset.tsx';
 import { ProviderButtons } from './provider-buttons.tsx';
 import { SignInForm } from './sign-in-form.tsx';
 import { SignUpForm } from './sign-up-form.tsx';
@@ -11,8 +11,8 @@ export interface SignedOutProps {
   onSignedIn: () => Promise<void>;
 }
 
-/** Everything that a user sees without being signed in. */
-export function SignedOut({ onSignedIn }: SignedOutProps) {
+/** What a user sees without being signed in. The pages to reset a password are also shown while a user is signed in. */
+export function SignedOut({ isSignedIn, onSignedIn }: SignedOutProps & PasswordResetProps) {
   return (
     <main className="gate">
       <section className="gate-about" aria-label="About SnapNote">
@@ -39,8 +39,12 @@ export function SignedOut({ onSignedIn }: SignedOutProps) {
           <Route path="/callback">
             <Callback onSignedIn={onSignedIn} />
           </Route>
-          <Route path="/forgot-password" component={ForgotPassword} />
-          <Route path="/reset-password" component={ResetPassword} />
+          <Route path="/forgot-password">
+            <ForgotPassword isSignedIn={isSignedIn} />
+          </Route>
+          <Route path="/reset-password">
+            <ResetPassword isSignedIn={isSignedIn} />
+          </Route>
           <Route>
             <Welcome onSignedIn={onSignedIn} />
           </Route>
@@ -56,7 +60,7 @@ function Welcome({ onSignedIn }: SignedOutProps) {
   return (
     <>
       <h1>{isNew ? 'Create your account' : 'Sign in'}</h1>
-      {isVerifying && <p>Sign in to verify your email address.</p>}
+      {isVerifying && !isNew && <p>Sign in to verify your email address.</p>}
       {isNew ? <SignUpForm onSignedIn={onSignedIn} /> : <SignInForm onSignedIn={onSignedIn} />}
       <ProviderButtons />
       <p className="gate-switch">

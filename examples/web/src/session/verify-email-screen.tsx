@@ -2,6 +2,7 @@ import { useClient } from '@snapnote/client/react';
 import { useEffect, useRef, useState } from 'react';
 import { Link } from 'wouter';
 import { describe, send } from '../api/request.ts';
+import type { VerifyEmailMutation } from '../gql/graphql.ts';
 import { graphql } from '../gql/index.ts';
 import { Screen } from '../ui/screen.tsx';
 import { useEmailToken } from './email-token.ts';
@@ -14,6 +15,7 @@ const VERIFY = graphql(`
         email
       }
       userErrors {
+        code
         message
       }
     }
@@ -22,29 +24,40 @@ const VERIFY = graphql(`
 
 const UNUSABLE = 'This link has expired, was used, or belongs to another account.';
 
+function textOf(result: VerifyEmailMutation['verifyEmail']): string {
+  if (result?.user) return `${result.user.email} is verified.`;
+  const error = result?.userErrors[0];
+  return error && error.code !== 'INVALID_TOKEN' ? error.message : UNUSABLE;
+}
+
 /** The page of the link in an email that verifies or changes the address. */
 export default function VerifyEmailScreen() {
-  const client = useClient();
   const token = useEmailToken();
-  const [result, setResult] = useState('Verifying…');
-  /** A token can be used once, but React runs effects twice during development. */
-  const used = useRef('');
-  useEffect(() => {
-    if (used.current === token) return;
-    used.current = token;
-    send(client, VERIFY, { token }).then(
-      ({ verifyEmail }) => setResult(verifyEmail?.user ? `${verifyEmail.user.email} is verified.` : UNUSABLE),
-      (error: unknown) => setResult(describe(error)),
-    );
-  }, [client, token]);
   return (
     <Screen title="Your email address">
       <div className="form">
-        <p role="status">{token ? result : 'Open the link in the email again.'}</p>
+        <p role="status">{token ? <Verification key={token} token={token} /> : 'Open the link in the email again.'}</p>
         <Link href="/account" className="form-aside">
           Go to your account
         </Link>
       </div>
     </Screen>
   );
+}
+
+/** Uses a token. Returns the result as a text. */
+function Verification({ token }: { token: string }) {
+  const client = useClient();
+  const [result, setResult] = useState('Verifying…');
+  /** A token can be used once, but React runs effects twice during development. */
+  const isSent = useRef(false);
+  useEffect(() => {
+    if (isSent.current) return;
+    isSent.current = true;
+    send(client, VERIFY, { token }).then(
+      ({ verifyEmail }) => setResult(textOf(verifyEmail)),
+      (error: unknown) => setResult(describe(error)),
+    );
+  }, [client, token]);
+  return result;
 }

@@ -1,7 +1,7 @@
 // What the tests run against: a service with an empty database, an identity provider, and the built app.
 
 import { spawn } from 'node:child_process';
-import { createReadStream, existsSync, mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, createReadStream, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createServer as createSocketServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -18,7 +18,9 @@ export const APP = `http://127.0.0.1:${appPort}`;
 const ISSUER = `http://127.0.0.1:${providerPort}`;
 /** The folder of the built app. Each run has its own. */
 export const builtFiles = join(root, `dist/test-${process.pid}`);
-const data = join(tmpdir(), `snapnote-web-${process.pid}`);
+const data = mkdtempSync(join(tmpdir(), 'snapnote-web-'));
+// As root, the service starts the embedded PostgreSQL with another account.
+chmodSync(data, 0o755);
 /** The folder of the service's emails, which it makes with the first one. */
 export const MAILS = join(data, 'data/mails');
 const CLIENT_ID = 'snapnote-web';
@@ -59,7 +61,6 @@ async function build() {
 async function startService() {
   const program = process.env.SNAPNOTE ?? join(repository, 'target/debug/snapnote');
   if (!existsSync(program)) throw new Error(`There is no service at ${program}. Build it with \`cargo build\`, or set SNAPNOTE.`);
-  mkdirSync(data);
   const env = {
     ...process.env,
     SNAPNOTE_EMBEDDED: 'true',
