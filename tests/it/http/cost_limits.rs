@@ -1,6 +1,7 @@
 //! Cost limits: what the operations of one user, or of the anonymous clients of one address, cost over time.
 
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use super::{GRAPHQL, JSON};
 use crate::{
@@ -167,6 +168,24 @@ async fn an_operation_that_does_not_fit_takes_points_if_its_document_was_parsed(
     assert_eq!(state(&ten_points(&ada).await).0, 0);
     // Nothing is parsed while no points are left, not even an invalid document.
     assert_limited(&ada.post("{", json!({})).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_names_a_long_document_by_its_hash_pays_for_its_length() {
+    let (_app, ada) = limited("1000/7d").await.with_user("ada").await;
+    let tree = "query($n: Int!) { courses(first: 20) { nodes { documents(first: $n) { nodes { title } } } } } #";
+    // Documents of this length are not cached, so each request parses them.
+    let document = tree.to_owned() + &"x".repeat(70_000 - tree.len());
+    let digest = Sha256::digest(&document);
+    let hash: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let persisted = json!({ "persistedQuery": { "version": 1, "sha256Hash": hash } });
+    let known = json!({ "query": document, "variables": { "n": 1 }, "extensions": persisted });
+    let known = ada.post_body(&[JSON], &known.to_string()).await;
+    assert_eq!(known.status, 200, "{known:?}");
+    let too_many = json!({ "variables": { "n": 100 }, "extensions": persisted });
+    let refused = ada.post_body(&[JSON], &too_many.to_string()).await;
+    assert_eq!(refused.error_code(), json!("RATE_LIMITED"), "{refused:?}");
+    assert_eq!(state(&known).0 - state(&refused).0, 710);
 }
 
 #[tokio::test(flavor = "multi_thread")]
