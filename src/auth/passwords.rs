@@ -32,6 +32,10 @@ const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
 
+/// Compared with the passwords of unknown users, so that they cost the same time. A hash of no password, with the parameters of
+/// [`hash`]. It is not computed at the start, because the allocator would keep the memory of that.
+const DUMMY_HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$c25hcG5vdGUtbm8tdXNlcg$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
 /// Maximum cost of hashes from other systems. Costlier hashes never verify.
 const MAX_MEMORY_KIB: u32 = 1024 * 1024;
 const MAX_PASSES: u32 = 20;
@@ -57,20 +61,15 @@ pub(super) struct Passwords {
     permits: Arc<Semaphore>,
     hashed: AtomicU64,
     queue: Arc<HashingQueue>,
-    /// Compared with the passwords of unknown users, so that they cost the same time.
-    dummy_hash: Arc<str>,
 }
 
 impl Passwords {
     /// `permits`: maximum number of concurrent hashes.
     pub(super) fn new(permits: usize) -> Self {
-        let dummy_hash = hash("no user has this password")
-            .expect("the parameters are constants within Argon2's limits");
         Passwords {
             permits: Arc::new(Semaphore::new(permits)),
             hashed: AtomicU64::new(0),
             queue: Arc::default(),
-            dummy_hash: dummy_hash.into(),
         }
     }
 
@@ -88,11 +87,10 @@ impl Passwords {
         hash: Option<String>,
     ) -> Result<Verdict, Error> {
         self.hashed.fetch_add(1, Ordering::Relaxed);
-        let dummy_hash = self.dummy_hash.clone();
         self.run_blocking(move || match hash {
             Some(hash) => verify(&password, &hash),
             None => {
-                verify(&password, &dummy_hash);
+                verify(&password, DUMMY_HASH);
                 Verdict::Wrong
             }
         })
@@ -277,6 +275,16 @@ mod tests {
             assert_eq!(verdict, expected, "{typed}");
         }
         assert_eq!(passwords.hashed(), 7);
+    }
+
+    #[test]
+    fn the_hash_for_unknown_users_has_the_parameters_and_lengths_of_others() {
+        let hash = hash("correct horse").expect("it can be hashed");
+        let parameters = |hash: &str| hash.rsplitn(3, '$').nth(2).map(str::to_owned);
+        let lengths = |hash: &str| hash.split('$').map(str::len).collect::<Vec<_>>();
+        assert_eq!(parameters(DUMMY_HASH), parameters(&hash));
+        assert_eq!(lengths(DUMMY_HASH), lengths(&hash));
+        assert!(is_known_hash(DUMMY_HASH));
     }
 
     /// Test vectors by the authors of Argon2 and crypt_blowfish.
