@@ -164,7 +164,7 @@ impl<P> Gate<P> {
         &self.settings.schema
     }
 
-    /// Checks everything that depends on the variables. Parses nothing.
+    /// Checks everything that depends on the variables. Parses the document again only to explain a cost above the maximum.
     fn admit_operation(
         &self,
         prepared: Arc<PreparedOperation<P>>,
