@@ -1,4 +1,4 @@
-"""The measured requests, and the tokens of the users of seed.sql and of benches/scale."""
+"""The measured requests, and tokens of the users that seed.sql, benches/scale and benches/search insert."""
 
 import base64
 import hashlib
@@ -34,13 +34,22 @@ def encoded(value):
     return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=")
 
 
-def token(user, secret):
+def signing_key(secret):
+    """The key of access tokens, which the service derives from its secret: HKDF-SHA-256 without salt, for one block."""
+    extracted = hmac.digest(bytes(32), secret.encode(), "sha256")
+    return hmac.digest(extracted, b"snapnote access tokens v1\x01", "sha256")
+
+
+def access_token(user, session, secret):
     now = int(time.time())
-    claims = {"iss": "snapnote", "aud": "snapnote", "sub": uuid(f"user{user}"), "sid": uuid(f"session{user}"),
-              "iat": now, "exp": now + 86400}
+    claims = {"iss": "snapnote", "aud": "snapnote", "sub": user, "sid": session, "iat": now, "exp": now + 86400}
     head = encoded({"alg": "HS256", "typ": "at+jwt"}) + b"." + encoded(claims)
-    mac = hmac.new(secret.encode(), head, hashlib.sha256).digest()
+    mac = hmac.digest(signing_key(secret), head, "sha256")
     return (head + b"." + base64.urlsafe_b64encode(mac).rstrip(b"=")).decode()
+
+
+def token(user, secret):
+    return access_token(uuid(f"user{user}"), uuid(f"session{user}"), secret)
 
 
 def line(workload, user, secret):

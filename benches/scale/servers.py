@@ -99,6 +99,7 @@ def environment(database, port=0):
         "DATABASE_URL": f"postgres://{user}@localhost/{database}?host={host}&port={number}",
         "SNAPNOTE_JWT_SECRET": SECRET,
         "SNAPNOTE_LISTEN": f"127.0.0.1:{port}",
+        "SNAPNOTE_LIMIT_COST": "off",
         "SNAPNOTE_LOG": "warn",
         # The items in the trash stay there.
         "SNAPNOTE_TRASH_DAYS": "0",

@@ -1,7 +1,12 @@
 #!/usr/bin/env python3
-"""Measures searches of one user, one after another: search.py SECRET READER ROUNDS. Prints a line for each kind of query."""
+"""Measures searches of one user, one after another: search.py SECRET READER ROUNDS. Prints a line for each kind of query.
 
-import base64, hashlib, hmac, http.client, json, sys, time, uuid
+benches/search/run starts it, with benches/http in PYTHONPATH.
+"""
+
+import http.client, json, sys, time
+
+from workloads import access_token, uuid
 
 KINDS = {
     "one word": ["matrix", "corden", "genject"],
@@ -18,24 +23,11 @@ QUERY = """query($query: String!) { search(query: $query, first: 20) {
     edges { score node { ... on Node { id } ... on Document { title } } highlights { text ranges { start end } } } } }"""
 
 
-def uuid_of(text):
-    return str(uuid.UUID(hashlib.md5(text.encode()).hexdigest()))
-
-
-def token(secret, reader):
-    encoded = lambda value: base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=")
-    now = int(time.time())
-    claims = {"iss": "snapnote", "aud": "snapnote", "sub": uuid_of(f"reader{reader}"), "sid": uuid_of(f"reading{reader}"),
-              "iat": now, "exp": now + 3600}
-    body = encoded({"alg": "HS256", "typ": "at+jwt"}) + b"." + encoded(claims)
-    signature = hmac.new(secret.encode(), body, hashlib.sha256).digest()
-    return (body + b"." + base64.urlsafe_b64encode(signature).rstrip(b"=")).decode()
-
-
 def main():
     secret, reader, rounds = sys.argv[1], sys.argv[2], int(sys.argv[3])
     connection = http.client.HTTPConnection("127.0.0.1", 8090)
-    headers = {"Content-Type": "application/json", "Authorization": "Bearer " + token(secret, reader)}
+    token = access_token(uuid(f"reader{reader}"), uuid(f"reading{reader}"), secret)
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
 
     def search(query):
         body = json.dumps({"query": QUERY, "variables": {"query": query}})
