@@ -229,8 +229,9 @@ pub(super) async fn run(
         }
     };
     let mut executed = if is_mutation {
-        // A separate task, because the server drops this future when the client disconnects.
-        let work = work::inherited(work).in_current_span();
+        // A separate task, because the server drops this future when the client disconnects. On the heap, because a task moves its
+        // future several times.
+        let work = work::inherited(Box::pin(work)).in_current_span();
         let work = state.mutations.spawn(work);
         work.await
             .unwrap_or_else(|panic| failure(Error::of_task(panic), request_id))

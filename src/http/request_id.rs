@@ -18,7 +18,7 @@ use axum::{
 use tracing::{Instrument, Span, field};
 use uuid::Uuid;
 
-use super::{EdgeState, fields};
+use super::{EdgeState, fields, metrics::ActiveRequest};
 use crate::telemetry::{TraceContext, traces};
 
 static NAME: HeaderName = HeaderName::from_static("x-request-id");
@@ -82,7 +82,7 @@ pub(super) async fn set(
         path = request.uri().path(),
         trace_id = field::Empty,
     );
-    let (exported, trace) = exported(&state, &span, &request, &active.name());
+    let (exported, trace) = exported(&state, &span, &request, &active);
     if let Some(trace) = trace {
         span.record("trace_id", field::display(trace.trace_id()));
         id.trace = Some(trace);
@@ -109,7 +109,7 @@ fn exported(
     state: &EdgeState,
     parent: &Span,
     request: &Request,
-    name: &str,
+    active: &ActiveRequest<'_>,
 ) -> (Span, Option<TraceContext>) {
     let is_trusted = state.settings.trust_traceparent;
     let header = fields::text(request.headers(), "traceparent");
@@ -118,7 +118,7 @@ fn exported(
         parent: parent,
         "http.server",
         otel.kind = "server",
-        otel.name = name,
+        otel.name = active.name(),
         http.request.method = request.method().as_str(),
         url.path = request.uri().path(),
         http.response.status_code = field::Empty,
