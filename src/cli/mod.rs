@@ -224,7 +224,16 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
+/// Refuses huge pages, which make the resident memory a third larger and only password hashing faster (docs/benchmarks.md). The
+/// allocator does not ask for them (`no_thp`), but some systems give them unasked. Where refusing is forbidden, the process takes more memory.
+#[cfg(target_os = "linux")]
+fn refuse_huge_pages() {
+    let _ = nix::sys::prctl::set_thp_disable(true);
+}
+
 async fn serve(config: &Config, migrate_first: bool) -> Outcome {
+    #[cfg(target_os = "linux")]
+    refuse_huge_pages();
     let max_open = descriptors::for_clients(config)?;
     let listener = listen(config.server.listen).map_err(|error| {
         format!(
