@@ -46,7 +46,7 @@ pub(crate) use process::{Folder, Serving, output_of, program};
 pub(crate) use raw::{listener_at, read_answer, read_some, sent, unfinished_request};
 pub(crate) use reads::{asked_alone, index_scans, read_of};
 pub(crate) use replica::Replicated;
-pub(crate) use scrape::Scrape;
+pub(crate) use scrape::{REPLICA_METRICS, Scrape};
 pub(crate) use settings::{SECRET, access_key, keep_mails, secrets, settings, trust_proxies};
 pub(crate) use smtp::{Manner, SmtpServer};
 pub(crate) use statements::statements_of;

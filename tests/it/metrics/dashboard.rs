@@ -1,10 +1,14 @@
 //! The dashboard and the documentation name the metrics that the service has, and no others.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{
+    collections::{BTreeSet, HashSet},
+    fs,
+    path::Path,
+};
 
 use serde_json::Value;
 
-use crate::support::TestApp;
+use crate::support::{REPLICA_METRICS, TestApp};
 
 /// Operators of PromQL that are words.
 const KEYWORDS: [&str; 3] = ["or", "and", "unless"];
@@ -70,6 +74,13 @@ fn removed(text: &str, open: char, close: char) -> String {
     kept
 }
 
+/// The names of all metrics, including those of a read replica.
+async fn exposed() -> HashSet<String> {
+    let mut names = TestApp::start().await.scrape().names();
+    names.extend(REPLICA_METRICS.map(str::to_owned));
+    names
+}
+
 #[test]
 fn metrics_are_found_in_expressions() {
     let expression = r#"topk(10, histogram_quantile(0.95, sum by (le, name) (rate(a_bucket{b="c"}[$__rate_interval])))) or vector(0) - time() / d_total"#;
@@ -79,8 +90,7 @@ fn metrics_are_found_in_expressions() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_dashboard_names_only_metrics_that_exist() {
-    let app = TestApp::start().await;
-    let exposed = app.scrape().names();
+    let exposed = exposed().await;
     let dashboard: Value = serde_json::from_str(&read("deploy/grafana/snapnote.json")).unwrap();
     let mut expressions = Vec::new();
     collect(&dashboard, "expr", &mut expressions);
@@ -112,8 +122,11 @@ async fn each_metric_is_documented() {
     let app = TestApp::start().await;
     let text = app.scrape().0;
     let documentation = read("docs/operations.md");
-    for line in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
-        let (name, _) = line.split_once(' ').unwrap();
+    let families = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
+    let names = families.map(|(name, _)| name).chain(REPLICA_METRICS);
+    for name in names {
         let mention = format!("`{name}`");
         assert!(
             documentation.contains(&mention),
@@ -124,8 +137,7 @@ async fn each_metric_is_documented() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn alerts_name_only_metrics_that_exist() {
-    let app = TestApp::start().await;
-    let exposed = app.scrape().names();
+    let exposed = exposed().await;
     let alerts = read("deploy/prometheus/snapnote-alerts.yml");
     let expressions = alerts
         .lines()
@@ -134,10 +146,9 @@ async fn alerts_name_only_metrics_that_exist() {
     for expression in expressions {
         number += 1;
         for name in metrics_of(expression) {
-            // Prometheus itself has `up`. A service without a replica has no metrics of it.
-            let is_known = name == "up" || name.starts_with("snapnote_replica_");
+            // Prometheus itself has `up`.
             assert!(
-                is_known || exposed.contains(&name),
+                name == "up" || exposed.contains(&name),
                 "{name} does not exist: {expression}"
             );
         }

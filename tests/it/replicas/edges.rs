@@ -5,7 +5,7 @@ use snapnote::graphql::plan::Mode;
 use tokio::time::Duration;
 
 use super::{names, outcomes, plans, reads_from_replica};
-use crate::support::{Person, Replicated, at_least, eventually, eventually_eq};
+use crate::support::{Person, REPLICA_METRICS, Replicated, at_least, eventually, eventually_eq};
 
 /// The number of queries that were decided on, whatever the outcome.
 fn decisions(app: &crate::support::TestApp) -> f64 {
@@ -157,4 +157,16 @@ async fn the_feed_searches_and_private_data_are_never_read_from_the_replica() {
         reads_from_replica(&app, &ada).await;
         app.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_with_a_replica_has_its_metrics() {
+    let replicated = Replicated::new().await;
+    let app = replicated.app(plans(Mode::On)).await;
+    let ada = app.signed_up("ada").await;
+    reads_from_replica(&app, &ada).await;
+    let mut metrics = app.scrape().names();
+    metrics.retain(|name| name.starts_with("snapnote_replica_"));
+    assert_eq!(metrics, REPLICA_METRICS.map(str::to_owned).into());
+    app.stop().await;
 }

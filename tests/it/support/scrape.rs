@@ -6,6 +6,13 @@ use snapnote::telemetry::Format;
 
 use super::TestApp;
 
+/// The metrics that a service has only with a read replica. A test of replicas checks that the list is complete.
+pub(crate) const REPLICA_METRICS: [&str; 3] = [
+    "snapnote_replica_lag_seconds",
+    "snapnote_replica_queries_total",
+    "snapnote_replica_ready",
+];
+
 /// The metrics of one scrape.
 #[derive(Debug)]
 pub(crate) struct Scrape(pub(crate) String);
