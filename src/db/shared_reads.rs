@@ -141,7 +141,7 @@ fn failure(error: ReadError, sent: Sent<'_>) -> SharedReadError {
             tracing::debug!(%error, "a read on a shared connection failed");
             SharedReadError::Failed
         }
-        ReadError::Stopping => {
+        ReadError::Stopping | ReadError::Stalled => {
             sent.failed_with(Kind::Other.as_str());
             SharedReadError::Failed
         }

@@ -60,6 +60,8 @@ pub(super) enum ReadError {
     Failed(Error),
     /// The process stops.
     Stopping,
+    /// The connection takes no reads now. Nothing was sent.
+    Stalled,
     /// The caller takes no more rows. The server may still send some.
     TooLarge,
 }
@@ -188,14 +190,18 @@ impl SharedClient {
         let types: Vec<Type> = values.iter().map(Value::sql_type).collect();
         let preparing = tokio::spawn(async move { this.prepare_once(&text, &types).await });
         match preparing.await {
-            Ok(prepared) => Ok(prepared?),
+            Ok(prepared) => prepared,
             Err(_) => Err(ReadError::Stopping),
         }
     }
 
-    /// Concurrent callers wait for the first one.
-    async fn prepare_once(&self, text: &SharedText, types: &[Type]) -> Result<Prepared, Error> {
+    /// Concurrent callers wait for the first one. If it fails on a stalled connection, theirs have left, too, so nothing is sent for
+    /// them: it could wait for the same lock as the first one, and nobody would cancel it.
+    async fn prepare_once(&self, text: &SharedText, types: &[Type]) -> Result<Prepared, ReadError> {
         let prepare = async {
+            if self.is_stalled.load(Ordering::Relaxed) {
+                return Err(ReadError::Stalled);
+            }
             let statement = self.client.prepare_typed(text.sql(), types).await?;
             let text_length = text.sql().len();
             Ok(Prepared {
