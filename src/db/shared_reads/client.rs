@@ -195,8 +195,8 @@ impl SharedClient {
         }
     }
 
-    /// Concurrent callers wait for the first one. If it fails on a stalled connection, theirs have left, too, so nothing is sent for
-    /// them: it could wait for the same lock as the first one, and nobody would cancel it.
+    /// Concurrent callers wait for the first one. If it fails on a stalled connection, the others have given up, too. So nothing is
+    /// sent: a statement that nobody waits for is not canceled, and could wait for the same lock as the first one.
     async fn prepare_once(&self, text: &SharedText, types: &[Type]) -> Result<Prepared, ReadError> {
         let prepare = async {
             if self.is_stalled.load(Ordering::Relaxed) {
